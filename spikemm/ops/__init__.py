@@ -1,5 +1,5 @@
 """Operators: the neuron step with its backward, and mmcv's operators where mmcv has no compiled extension."""
 
+from spikemm.ops.mmcv_ext import install_mmcv_ext
 
-def install_mmcv_ext() -> None:
-    pass
+__all__ = ['install_mmcv_ext']

@@ -1,0 +1,3 @@
+from spikemm.datasets.transforms.load_image import LoadImage
+
+__all__ = ['LoadImage']

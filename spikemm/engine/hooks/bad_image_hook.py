@@ -1,0 +1,37 @@
+"""Report how many images a training run has skipped."""
+
+import logging
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from spikemm.datasets.transforms.load_image import skipped_images
+from spikemm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class BadImageHook(Hook):
+    """At the end of a training epoch, report the images that ``spikemm.LoadImage(on_error='skip')`` has skipped.
+
+    The count is over all data loader workers and all ranks; an iteration-based run is one epoch. Nothing is logged
+    while every image can be read.
+
+    Example::
+
+        custom_hooks = [dict(type='spikemm.BadImageHook')]
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        self.first = self.last = skipped_images().value
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        now = skipped_images().value
+        counts = torch.tensor([now - self.last, now - self.first])
+        self.last = now
+        all_reduce(counts)
+        epoch, run = counts.tolist()
+        if epoch:
+            runner.logger.log(logging.WARNING, f'{epoch} unreadable images were skipped in this epoch, {run} in this run; '
+                                               'the warnings above name them.')

@@ -1,0 +1,98 @@
+"""The leaky integrate-and-fire step over a whole sequence: the one operator that every spiking layer calls.
+
+Rule (SpikingJelly's ``LIFNode``, step for step, in its order of operations)::
+
+    h[t] = v[t-1] + (x[t] - (v[t-1] - v_reset)) / tau     decay_input
+    h[t] = v[t-1] - (v[t-1] - v_reset) / tau + x[t]       otherwise
+    s[t] = 1 if h[t] >= v_threshold else 0
+    v[t] = v_reset if s[t] else h[t]                      hard reset
+    v[t] = h[t] - s[t] * v_threshold                      soft reset (v_reset is None, 0 in the charge)
+
+The gradient of ``s`` is the surrogate function's derivative at ``h - v_threshold``. ``tau = inf`` without
+``decay_input`` is the integrate-and-fire neuron.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from spikingjelly.activation_based import functional, surrogate
+from torch import Tensor
+
+_CPU_SURROGATES = {surrogate.Sigmoid: 0, surrogate.ATan: 1}  # those which lif_cpu knows
+
+
+class Dynamics(NamedTuple):
+    """The constants of a LIF neuron; ``tau`` in time steps."""
+
+    tau: float
+    v_threshold: float
+    v_reset: float | None
+    decay_input: bool
+    detach_reset: bool
+
+    @property
+    def single_step_threshold(self) -> float | None:
+        """Threshold of the first input from rest, if scaling it by ``tau`` is exact (a power of two), else None."""
+        if self.v_reset or (self.decay_input and math.frexp(self.tau)[0] != 0.5):
+            return None
+        return self.v_threshold * self.tau if self.decay_input else self.v_threshold
+
+
+def lif(
+    x: Tensor, v: Tensor | None, rule: Dynamics, surrogate_function: surrogate.SurrogateFunctionBase, keep_state: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Run LIF neurons over a sequence.
+
+    Args:
+        x: Input current ``[T, ...]``.
+        v: Potential before the first step ``[...]`` float32, or None for rest (``v_reset``, 0 for a soft reset).
+        rule: Constants of the neuron.
+        surrogate_function: Surrogate function of SpikingJelly.
+        keep_state: Whether to compute the potential after the last step.
+
+    Returns:
+        Spikes ``[T, ...]`` of ``x``'s type, 0 or 1, and the last potential ``[...]`` or None.
+    """
+    kind = _CPU_SURROGATES.get(type(surrogate_function))
+    ours = kind is not None and surrogate_function.spiking and x.device.type == 'cpu' and x.dtype != torch.float64
+    if ours and not torch.compiler.is_compiling() and x.numel():
+        return _LIFOnCPU.apply(x, v, rule, (kind, float(surrogate_function.alpha)), keep_state)
+    if v is None:
+        v = torch.full_like(x[0], rule.v_reset or 0.0, dtype=torch.promote_types(x.dtype, torch.float32))
+    spikes, v, _ = functional.lif_multi_step(x, v, *rule[:1], rule.decay_input, *rule[1:3], surrogate_function, rule[4])
+    return spikes, v if keep_state else None
+
+
+class _LIFOnCPU(torch.autograd.Function):
+    """Saves the input alone; potentials are recomputed in the backward, which is cheaper than storing them."""
+
+    @staticmethod
+    def forward(ctx, x, v, rule, surrogate, keep_state):
+        from spikemm.ops import lif_cpu  # numba is loaded by the first neuron that runs on a CPU
+
+        x = _dense(x)
+        v = None if v is None else v.float()
+        ctx.save_for_backward(x, v)
+        ctx.rule, ctx.surrogate = rule, surrogate
+        threshold = rule.single_step_threshold
+        if x.shape[0] == 1 and v is None and not keep_state and threshold is not None:
+            return torch.ge(x, threshold, out=torch.empty_like(x)), None
+        s, v_last = lif_cpu.forward(x.float(), v, rule, keep_state)
+        return s.to(x.dtype), v_last
+
+    @staticmethod
+    def backward(ctx, gs, gv_last):
+        from spikemm.ops import lif_cpu
+
+        x, v = ctx.saved_tensors
+        want_state = ctx.needs_input_grad[1]
+        gx, gv = lif_cpu.backward(x.float(), v, gs, gv_last, ctx.rule, ctx.surrogate, want_state)
+        return gx.to(x.dtype), gv, None, None, None
+
+
+def _dense(x: Tensor) -> Tensor:
+    """``x`` stored without gaps and with time as its slowest axis; the order of the other axes is kept."""
+    if x.is_contiguous() or (x.ndim == 5 and x.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)):
+        return x
+    return x.contiguous()
