@@ -1,0 +1,7 @@
+"""Spiking models as mmengine modules."""
+
+from .backbones import *  # noqa: F403
+from .classifiers import *  # noqa: F403
+from .convert import convert_state_dict
+from .heads import *  # noqa: F403
+from .losses import *  # noqa: F403

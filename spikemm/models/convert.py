@@ -1,0 +1,90 @@
+"""Officially published weights under our names."""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+# Each rule is (pattern of the published key, our key); the first that matches the whole key is taken.
+_NORM = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
+_PARAM = r'(weight|bias)'
+_STAGE = {'1_1': 0, '1_2': 1, '2_1': 2, '2_2': 2, '2': 2, '3': 3, '4': 4}
+
+
+def _stage(m: re.Match) -> str:
+    return f'backbone.stages.{_STAGE[m[1]]}'
+
+
+def _conv_block(m: re.Match) -> str:
+    """ConvBlock2_1 and ConvBlock2_2 are the two blocks of one stage; entry 0 of a stage is its downsampling."""
+    return f'{_stage(m)}.{2 if m[1] == "2_2" else 1}'
+
+
+def _block(m: re.Match) -> str:
+    return f'{_stage(m)}.{int(m[2]) + 1}'
+
+
+_REP = {'0': 'conv', '1.bn': 'bn1', '2.0': 'dw', '2.1': 'pw', '2.2': 'bn2'}
+
+_SDT_V2 = [
+    (rf'downsample(\w+)\.encode_(conv|bn)\.{_NORM}', lambda m: f'{_stage(m)}.0.conv.{m[2]}.{m[3]}'),
+    (
+        rf'ConvBlock(\w+)\.0\.Conv\.pwconv(\d)\.{_PARAM}',
+        lambda m: f'{_conv_block(m)}.mixer.branch.pw{m[2]}.conv.{m[3]}',
+    ),
+    (rf'ConvBlock(\w+)\.0\.Conv\.bn(\d)\.{_NORM}', lambda m: f'{_conv_block(m)}.mixer.branch.pw{m[2]}.bn.{m[3]}'),
+    (rf'ConvBlock(\w+)\.0\.Conv\.dwconv\.{_PARAM}', lambda m: f'{_conv_block(m)}.mixer.branch.dw.{m[2]}'),
+    (
+        rf'ConvBlock(\w+)\.0\.(conv|bn)(\d)\.{_NORM}',
+        lambda m: f'{_conv_block(m)}.channels.branch.fc{m[3]}.{m[2]}.{m[4]}',
+    ),
+    (
+        rf'block(\d)\.(\d+)\.attn\.(\w+)_conv\.0\.body\.(0|1\.bn|2\.0|2\.1|2\.2)\.{_NORM}',
+        lambda m: f'{_block(m)}.mixer.branch.{m[3]}.{_REP[m[4]]}.{m[5]}',
+    ),
+    (
+        rf'block(\d)\.(\d+)\.attn\.(\w+)_conv\.1\.{_NORM}',
+        lambda m: f'{_block(m)}.mixer.branch.{m[3]}.bn.{m[4]}',
+    ),
+    (
+        rf'block(\d)\.(\d+)\.mlp\.(fc\d)_(conv|bn)\.{_NORM}',
+        lambda m: f'{_block(m)}.channels.branch.{m[3]}.{m[4]}.{m[5]}',
+    ),
+    (rf'head\.{_PARAM}', lambda m: f'head.fc.{m[1]}'),
+    (rf'head_kd\.{_PARAM}', lambda m: f'head.fc_kd.{m[1]}'),
+]
+
+SOURCES = {'sdt-v2': _SDT_V2}
+
+
+def convert_state_dict(source: str, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the weights of a published classification checkpoint to those of mmpretrain's ``ImageClassifier``.
+
+    Args:
+        source: Where they come from, one of ``SOURCES``. 'sdt-v2': ``classification/`` of
+            https://github.com/BICLab/Spike-Driven-Transformer-V2.
+        state_dict: Published weights; a prefix ``module.`` is dropped.
+
+    Returns:
+        Weights with the prefixes ``backbone.`` and ``head.``; pointwise Conv1d kernels ``[O, I, 1]`` become ours,
+        ``[O, I, 1, 1]``.
+
+    Raises:
+        ValueError: ``source`` is unknown, or a key is not of that source.
+    """
+    if source not in SOURCES:
+        raise ValueError(f'source must be one of {sorted(SOURCES)}, but got {source!r}.')
+    converted = {}
+    for key, value in state_dict.items():
+        name = _rename(SOURCES[source], key.removeprefix('module.'))
+        if name is None:
+            raise ValueError(f'{key!r} is not a key of {source!r} weights; these are of another model.')
+        converted[name] = value.unsqueeze(-1) if value.ndim == 3 else value
+    return converted
+
+
+def _rename(rules: list, key: str) -> str | None:
+    for pattern, ours in rules:
+        if m := re.fullmatch(pattern, key):
+            return ours(m)
+    return None
