@@ -6,6 +6,8 @@ without its compiled extension, puts :mod:`spikemm.ops` in its place. Import it 
 
 __version__ = '0.1.0'
 
+from spikemm import _compat
 from spikemm.ops import install_mmcv_ext
 
+_compat.apply()
 install_mmcv_ext()

@@ -29,8 +29,12 @@ class CheckedDataset:
         self._check_pipeline()
         self._check_paths()
         super().full_init()
-        if not len(self):
+
+    def filter_data(self) -> list[dict]:
+        data_list = super().filter_data()
+        if not data_list:
             raise ValueError(self._explain(f'no sample in {self.ann_file or self.data_prefix}.'))
+        return data_list
 
     def _check_paths(self) -> None:
         for path in filter(None, (*self.data_prefix.values(), self.ann_file)):

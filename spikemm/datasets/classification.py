@@ -37,8 +37,8 @@ class ImageFolder(CheckedDataset, mmpretrain.CustomDataset):
 class ImageNet(ImageFolder, mmpretrain.ImageNet):
     """mmpretrain's ``ImageNet`` with checked data."""
 
-    HINT = ('ImageNet-1K is on https://image-net.org (account needed). Expected in `data_root`: train/n01440764/*.JPEG '
-            'and val/n01440764/*.JPEG with 1000 folders each, or flat folders with `ann_file` meta/train.txt, meta/val.txt.')
+    HINT = ('ImageNet-1K is on https://image-net.org (account needed). Expected in `data_root`: 1000 folders such as '
+            'train/n01440764 and val/n01440764, or flat train/ and val/ with meta/train.txt and meta/val.txt.')
 
 
 @DATASETS.register_module()

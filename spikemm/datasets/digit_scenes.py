@@ -1,13 +1,14 @@
 """DigitScenes, the built-in data: real handwritten digits on real photographs, composed by seed.
 
-The digits are scikit-learn's ``load_digits`` (1797 images, 8x8), the photographs its ``load_sample_images`` (two, 427x640),
-so nothing is downloaded and nothing is stored. Train and val share no handwritten digit and no region of a photograph.
+The digits are scikit-learn's ``load_digits`` (1797 images, 8x8), the photographs its ``load_sample_images`` (two,
+427x640), so nothing is downloaded and nothing is stored in the repository. Train and val share no handwritten digit and
+no region of a photograph. (They share the writers, whom scikit-learn does not name.)
 
 A scene is made of parts that every task reuses: :func:`split_sources` says which digits a split may show,
-:class:`Photographs` cuts backgrounds, :func:`digit_sprite` draws a digit as an alpha mask and :func:`paste` puts it on a
-background in an ink that can be read there. Images are RGB until they are written.
+:class:`Photographs` cuts backgrounds, :func:`digit_sprite` draws a digit as an alpha mask and :func:`paste` puts it on
+a background in an ink that can be read there. Images are RGB until they are written.
 
-The same arguments give the same bytes under the same versions of numpy, opencv and scikit-learn.
+The same arguments give the same bytes on one machine, under the same versions of numpy, opencv and scikit-learn.
 """
 
 import json
@@ -163,14 +164,14 @@ def generate_classification(out: str | Path = 'data/digit_scenes', *, seed: int 
     with replacing(folder) as new:
         for number, split in enumerate(SPLITS):
             photographs = Photographs(split)
-            for label, indices in enumerate(manifest['sources'][split].values()):
-                class_folder = new / split / CLASSES[label]
+            for label, (name, indices) in enumerate(manifest['sources'][split].items()):
+                class_folder = new / split / name
                 class_folder.mkdir(parents=True)
                 for i, index in enumerate(indices):
                     rng = np.random.default_rng((seed, number, label, i))
                     image = digit_image(images[index], photographs, size, rng)
                     write_png(class_folder / f'{i:05d}.png', image)
-        (new / MANIFEST).write_text(json.dumps(manifest), encoding='utf-8')
+        (new / MANIFEST).write_bytes(json.dumps(manifest).encode())
     return folder
 
 
@@ -186,19 +187,19 @@ def check_arguments(**arguments: int) -> None:
 
 def plan_classification(seed: int, size: int, counts: dict[str, int]) -> dict:
     """Decide which handwritten digit every image shows; the result is the manifest."""
-    sources = split_sources(seed)
-    shares = {split: [len(part) for part in np.array_split(np.arange(counts[split]), len(CLASSES))] for split in SPLITS}
-    return {
-        'name': 'DigitScenes', 'part': 'classification', 'version': VERSION, 'seed': seed, 'size': size, 'counts': counts,
-        'sources': {split: {name: np.resize(sources[split][label], shares[split][label]).tolist()
-                            for label, name in enumerate(CLASSES)} for split in SPLITS},
-    }
+    shown = {}
+    for split, digits_by_class in split_sources(seed).items():
+        share, rest = divmod(counts[split], len(CLASSES))
+        shown[split] = {name: np.resize(digits, share + (label < rest)).tolist()  # repeats the digits as needed
+                        for label, (name, digits) in enumerate(zip(CLASSES, digits_by_class, strict=True))}
+    return {'name': 'DigitScenes', 'part': 'classification', 'version': VERSION,
+            'seed': seed, 'size': size, 'counts': counts, 'sources': shown}
 
 
 def is_complete(folder: Path, manifest: dict) -> bool:
     """Whether a folder was made to this manifest and still holds as many images."""
     path = folder / MANIFEST
-    if not path.is_file() or json.loads(path.read_text(encoding='utf-8')) != manifest:
+    if not path.is_file() or path.read_bytes() != json.dumps(manifest).encode():
         return False
     return all(len(list((folder / split).glob('*/*.png'))) == count for split, count in manifest['counts'].items())
 

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
-BLOCK = 1024  # neurons kept in the first-level cache: T + 4 float32 rows of 4 KiB
+BLOCK = 2048  # neurons kept in the first-level cache: T + 4 float32 rows of 8 KiB
 GRAIN = 32768  # neurons below which a second thread costs more than it saves
 SIGMOID, ATAN = 0, 1
 
@@ -50,20 +50,46 @@ def _exp_negative(x):
 
 
 @_jit
-def _surrogate_grad(z, alpha, kind):
-    """Derivative of SpikingJelly's Sigmoid and ATan at ``z``, in the order of its own operations."""
+def _surrogate_slope(h, slope, threshold, alpha, kind):
+    """Derivative of SpikingJelly's Sigmoid or ATan at ``h - threshold``, for a block."""
     if kind == SIGMOID:
-        e = _exp_negative(-abs(z * alpha))
-        return e / ((_f32(1) + e) * (_f32(1) + e)) * alpha
-    w = _f32(1.5707963267948966) * alpha * z
-    return alpha / _f32(2) / (_f32(1) + w * w)
+        for i in range(h.size):
+            e = _exp_negative(-abs((h[i] - threshold) * alpha))
+            slope[i] = e / ((_f32(1) + e) * (_f32(1) + e)) * alpha
+    else:
+        steepness = _f32(1.5707963267948966) * alpha
+        for i in range(h.size):
+            z = steepness * (h[i] - threshold)
+            slope[i] = alpha / _f32(2) / (_f32(1) + z * z)
+
+
+# The loops below are as many as the rule has cases: a case decided inside a loop keeps it from becoming vector code.
 
 
 @_jit
-def _charge(x, v, tau, reset, decay_input):
+def _charge(x, v, h, tau, reset, decay_input):
     if decay_input:
-        return v + (x - (v - reset)) / tau
-    return v - (v - reset) / tau + x
+        for i in range(x.size):
+            h[i] = v[i] + (x[i] - (v[i] - reset)) / tau
+    else:
+        for i in range(x.size):
+            h[i] = v[i] - (v[i] - reset) / tau + x[i]
+
+
+@_jit
+def _reset(h, v, threshold, reset, hard):
+    if hard:
+        for i in range(h.size):
+            v[i] = reset if h[i] >= threshold else h[i]
+    else:
+        for i in range(h.size):
+            v[i] = h[i] - (threshold if h[i] >= threshold else _f32(0))
+
+
+@_jit
+def _fire(h, s, threshold):
+    for i in range(h.size):
+        s[i] = _f32(1) if h[i] >= threshold else _f32(0)
 
 
 @_jit
@@ -76,29 +102,60 @@ def _fill(block, values, start, default):
 
 
 @_jit
-def _reset(h, fired, threshold, reset, hard):
-    if hard:
-        return reset if fired else h
-    return h - (threshold if fired else _f32(0))
+def _forward(lo, hi, x, v_first, s, v_last, tau, threshold, reset, hard, decay_input):
+    h_block, v_block = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(lo, hi, BLOCK):
+        stop = min(start + BLOCK, hi)
+        h, v = h_block[: stop - start], v_block[: stop - start]
+        _fill(v, v_first, start, reset)
+        for t in range(x.shape[0]):
+            _charge(x[t, start:stop], v, h, tau, reset, decay_input)
+            _fire(h, s[t, start:stop], threshold)
+            _reset(h, v, threshold, reset, hard)
+        if v_last.size:
+            v_last[start:stop] = v
 
 
 @_jit
-def _forward(lo, hi, x, v_first, s, v_last, tau, threshold, reset, hard, decay_input):
-    T = x.shape[0]
-    v_block = np.empty(BLOCK, np.float32)
-    for start in range(lo, hi, BLOCK):
-        m = min(BLOCK, hi - start)
-        v = v_block[:m]
-        _fill(v, v_first, start, reset)
-        for t in range(T):
-            xt, st = x[t, start : start + m], s[t, start : start + m]
-            for i in range(m):
-                h = _charge(xt[i], v[i], tau, reset, decay_input)
-                fired = h >= threshold
-                st[i] = _f32(1) if fired else _f32(0)
-                v[i] = _reset(h, fired, threshold, reset, hard)
-        if v_last.size:
-            v_last[start : start + m] = v
+def _through_spike(slope, g, gv, h, threshold, reset, hard, detach):
+    """``slope`` times the gradient of the spike; that of the reset, which reads the spike, joins unless detached."""
+    if detach:
+        for i in range(h.size):
+            slope[i] *= g[i]
+    elif hard:
+        for i in range(h.size):
+            slope[i] *= g[i] + gv[i] * (reset - h[i])
+    else:
+        for i in range(h.size):
+            slope[i] *= g[i] - gv[i] * threshold
+
+
+@_jit
+def _through_potential(slope, gv, h, threshold, hard):
+    """From the gradient of v[t] to that of h[t], in place."""
+    if hard:
+        for i in range(h.size):
+            gv[i] = slope[i] + (_f32(0) if h[i] >= threshold else gv[i])
+    else:
+        for i in range(h.size):
+            gv[i] += slope[i]
+
+
+@_jit
+def _to_input(gv, gx, gain, keep):
+    """From the gradient of h[t] to those of x[t] and v[t-1]."""
+    for i in range(gv.size):
+        gx[i] = gv[i] * gain
+        gv[i] *= keep
+
+
+@_jit
+def _hard_detached(slope, g, gv, h, gx, threshold, gain, keep):
+    """The three loops above in one, for the case of every published model."""
+    for i in range(h.size):
+        gh = slope[i] * g[i] + (_f32(0) if h[i] >= threshold else gv[i])
+        gx[i] = gh * gain
+        gv[i] = gh * keep
 
 
 @_jit
@@ -106,33 +163,30 @@ def _backward(
     lo, hi, x, v_first, gs, gv_last, gx, gv_first, tau, threshold, reset, hard, decay_input, detach, alpha, kind
 ):
     T = x.shape[0]
-    h_block, v_block, gv_block = np.empty((T, BLOCK), np.float32), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    h_block, slope_block = np.empty((T, BLOCK), np.float32), np.empty(BLOCK, np.float32)
+    v_block, gv_block = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     keep = _f32(1) - _f32(1) / tau
     gain = _f32(1) / tau if decay_input else _f32(1)
     for start in range(lo, hi, BLOCK):
-        m = min(BLOCK, hi - start)
-        v, gv = v_block[:m], gv_block[:m]
+        stop = min(start + BLOCK, hi)
+        m = stop - start
+        v, gv, slope = v_block[:m], gv_block[:m], slope_block[:m]
         _fill(v, v_first, start, reset)
         for t in range(T):
-            xt, ht = x[t, start : start + m], h_block[t, :m]
-            for i in range(m):
-                h = _charge(xt[i], v[i], tau, reset, decay_input)
-                ht[i] = h
-                v[i] = _reset(h, h >= threshold, threshold, reset, hard)
+            _charge(x[t, start:stop], v, h_block[t, :m], tau, reset, decay_input)
+            _reset(h_block[t, :m], v, threshold, reset, hard)
         _fill(gv, gv_last, start, _f32(0))
         for t in range(T - 1, -1, -1):
-            ht, gst, gxt = h_block[t, :m], gs[t, start : start + m], gx[t, start : start + m]
-            for i in range(m):
-                h, g = ht[i], gv[i]
-                through_spike = gst[i]
-                if not detach:
-                    through_spike += g * ((reset - h) if hard else -threshold)
-                kept = _f32(0) if hard and h >= threshold else g
-                gh = through_spike * _surrogate_grad(h - threshold, alpha, kind) + kept
-                gxt[i] = gh * gain
-                gv[i] = gh * keep
+            h, g = h_block[t, :m], gs[t, start:stop]
+            _surrogate_slope(h, slope, threshold, alpha, kind)
+            if hard and detach:
+                _hard_detached(slope, g, gv, h, gx[t, start:stop], threshold, gain, keep)
+            else:
+                _through_spike(slope, g, gv, h, threshold, reset, hard, detach)
+                _through_potential(slope, gv, h, threshold, hard)
+                _to_input(gv, gx[t, start:stop], gain, keep)
         if gv_first.size:
-            gv_first[start : start + m] = gv
+            gv_first[start:stop] = gv
 
 
 _pool: ThreadPoolExecutor | None = None

@@ -12,7 +12,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from spikemm.ops.late_import import repair_guarded_imports
+from spikemm.ops.late_import import repair_early_imports
 
 EXTENSION = 'mmcv._ext'
 
@@ -60,7 +60,7 @@ def install_mmcv_ext() -> None:
     """
     if FINDER not in sys.meta_path:
         sys.meta_path.append(FINDER)  # last: the search never comes here when there is a compiled extension
-    repair_guarded_imports()
+    repair_early_imports()
 
 
 def missing_operator(name: str) -> Callable:

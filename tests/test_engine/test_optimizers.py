@@ -50,6 +50,15 @@ def test_four_steps_of_lamb_are_those_of_the_reference():
             torch.testing.assert_close(param.data, GOLDEN[f'param{step}.{name}'], rtol=1e-6, atol=1e-7)
 
 
+def test_the_trust_ratio_of_lamb_is_at_most_one():
+    model = nn.Linear(2, 2, bias=False)
+    nn.init.constant_(model.weight, 100.0)
+    model.weight.grad = torch.full((2, 2), 0.1)
+    optim_wrapper(model).optimizer.step()
+    # update = grad / |grad| + decay = 1 + 0.05 * 100 = 6 each: |weight| / |update| = 200 / 12, clipped to 1
+    torch.testing.assert_close(model.weight.data, torch.full((2, 2), 100 - 2.4e-3 * 6))
+
+
 def test_exactly_the_parameters_with_one_dimension_are_not_decayed():
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, groups=4), nn.Conv1d(4, 4, 1), nn.BatchNorm1d(4),

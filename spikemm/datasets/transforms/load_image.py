@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
@@ -35,6 +36,15 @@ def skipped_images() -> SharedCount:
     return SharedCount()  # made late: the start method of the workers is fixed by then
 
 
+def explain(path: str, error: Exception) -> str:
+    """Say in words why an image could not be read; the decoders' own messages seldom do."""
+    if Path(path).is_file() and not Path(path).stat().st_size:
+        return 'the file is empty'
+    if isinstance(error, AssertionError):  # mmcv: the decoder gave nothing
+        return 'the file is cut off or not an image'
+    return str(error) or type(error).__name__
+
+
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
     """Load an image as BGR, uint8, three channels, or say which file cannot be read and why.
@@ -63,7 +73,7 @@ class LoadImage(LoadImageFromFile):
             raise ValueError(f"`on_error` must be 'raise' or 'skip', but got {on_error!r}.")
         super().__init__(**kwargs)
         self.on_error = on_error
-        self.skipped = skipped_images()
+        self.skipped = skipped_images() if on_error == 'skip' else None
         self._warned: set[str] = set()
 
     def transform(self, results: dict) -> dict | None:
@@ -72,10 +82,11 @@ class LoadImage(LoadImageFromFile):
         try:
             return super().transform(results)
         except Exception as error:  # file backends and decoders have no common error class
-            path, reason = results['img_path'], str(error) or type(error).__name__
+            path = results['img_path']
+            reason = explain(path, error)
             if self.on_error == 'raise':
-                raise ValueError(f"Cannot read the image {path} ({reason}). Repair or remove it, or skip such images in "
-                                 "training with dict(type='spikemm.LoadImage', on_error='skip').") from error
+                raise ValueError(f'Cannot read the image {path} ({reason}). Repair or remove it, or skip such images '
+                                 "in training with dict(type='spikemm.LoadImage', on_error='skip').") from error
         self.skipped.add_one()
         if path not in self._warned:  # once a process, not once an epoch
             self._warned.add(path)

@@ -1,7 +1,5 @@
 """Report how many images a training run has skipped."""
 
-import logging
-
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
@@ -33,5 +31,5 @@ class BadImageHook(Hook):
         all_reduce(counts)
         epoch, run = counts.tolist()
         if epoch:
-            runner.logger.log(logging.WARNING, f'{epoch} unreadable images were skipped in this epoch, {run} in this run; '
-                                               'the warnings above name them.')
+            runner.logger.warning(f'Unreadable images skipped: {epoch} in this epoch, {run} in this run. '
+                                  'The warnings above name them.')

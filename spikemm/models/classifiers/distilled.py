@@ -19,9 +19,8 @@ class DistilledImageClassifier(ImageClassifier):
     first training step and is no submodule: checkpoints, optimizer, EMA, ``train()`` and DDP never see it, testing
     needs none of its weights, and the checkpoints are those of a plain ``ImageClassifier``.
 
-    Meta-SpikeFormer distils from CAFormer-B36 (ImageNet-21k, then 1k), which mmpretrain reaches through timm. Of its
-    own models PoolFormer is the closest relative (a MetaFormer with pooling for attention), and ConvNeXt or Swin in the
-    base size the closest in accuracy.
+    Meta-SpikeFormer distils from CAFormer-B36 (ImageNet-21k, then 1k), which mmpretrain reaches through timm, as in
+    the example. Of its own backbones PoolFormer-M48 is the closest, a MetaFormer with pooling in place of attention.
 
     Args:
         teacher: Config of the teacher.

@@ -1,3 +1,4 @@
+import torch
 import torch.nn.functional as F
 from mmpretrain.registry import MODELS as CLS_MODELS
 from torch import Tensor, nn
@@ -29,5 +30,5 @@ class TETLoss(nn.Module):
 
     def forward(self, cls_score: Tensor, target: Tensor, avg_factor: int | None = None) -> Tensor:
         """Return the loss of logits ``[T * B, num_classes]`` with the labels repeated ``T`` times."""
-        regulariser = F.mse_loss(cls_score, cls_score.new_tensor(self.means).expand_as(cls_score))
+        regulariser = F.mse_loss(cls_score, torch.full_like(cls_score, self.means))
         return (1 - self.lamb) * self.loss(cls_score, target, avg_factor=avg_factor) + self.lamb * regulariser

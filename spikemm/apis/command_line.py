@@ -1,0 +1,213 @@
+"""The command lines of ``tools/train.py`` and ``tools/test.py``, and how they change a config.
+
+The flags are the union of those of mmpretrain, mmdet and mmseg; where the libraries differ, the ``default_scope`` of
+the config decides. ``--cfg-options`` are merged first, so that what follows sees them.
+"""
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.device import get_device
+
+from spikemm.engine.checkpoint import TRUST
+
+
+class TaskLibrary(NamedTuple):
+    """Where the task libraries differ in what a flag sets."""
+
+    visualizer: str
+    hook: str
+    draw: str  # argument of the hook that switches it on
+    out_dir: str | None  # argument of the hook for --show-dir; None: it is the visualizer's save_dir
+    tta_model: dict | None
+
+
+LIBRARIES = {
+    'mmpretrain': TaskLibrary(
+        visualizer='UniversalVisualizer', hook='VisualizationHook', draw='enable', out_dir='out_dir',
+        tta_model={'type': 'AverageClsScoreTTA'}),
+    'mmdet': TaskLibrary(
+        visualizer='DetLocalVisualizer', hook='DetVisualizationHook', draw='draw', out_dir='test_out_dir',
+        tta_model={
+            'type': 'DetTTAModel', 'tta_cfg': {'nms': {'type': 'nms', 'iou_threshold': 0.5}, 'max_per_img': 100}}),
+    'mmseg': TaskLibrary(
+        visualizer='SegLocalVisualizer', hook='SegVisualizationHook', draw='draw', out_dir=None, tta_model=None),
+}
+
+
+def parse_train_args(argv: Sequence[str] | None = None) -> Namespace:
+    parser = new_parser('Train a model.')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+        help='continue from this checkpoint, or without a value from the last one in the work directory')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision (bfloat16 on CPU)')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true',
+        help='scale the learning rate by the effective batch over auto_scale_lr.base_batch_size')
+    parser.add_argument('--no-persistent-workers', action='store_true', help='start the data workers anew every epoch')
+    args = parser.parse_args(argv)
+    set_environment(args)
+    return args
+
+
+def parse_test_args(argv: Sequence[str] | None = None) -> Namespace:
+    parser = new_parser('Evaluate a checkpoint.')
+    parser.add_argument('checkpoint', help='checkpoint file or URL')
+    parser.add_argument(
+        '--out', help='file for the predictions (.pkl) or the metrics (.json, .pkl); with mmseg, a directory of PNGs')
+    parser.add_argument('--out-item', choices=['metrics', 'pred'], help='what --out stores (default: pred)')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--show-dir', help='directory for pictures of the predictions')
+    parser.add_argument('--interval', type=int, default=1, help='picture every so many samples (default: 1)')
+    parser.add_argument('--wait-time', type=float, default=2, help='time of a window in seconds (default: 2)')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--amp', action='store_true', help='evaluate in half precision')
+    args = parser.parse_args(argv)
+    if args.out_item and not args.out:
+        parser.error('--out-item needs --out')
+    if '://' not in args.checkpoint and not Path(args.checkpoint).expanduser().exists():
+        parser.error(f'there is no checkpoint {args.checkpoint!r}')
+    set_environment(args)
+    return args
+
+
+def new_parser(description: str) -> ArgumentParser:
+    """Return a parser with what both tools take."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='directory for logs and checkpoints (default: ./work_dirs/<config name>)')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin the memory of the data loaders')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='settings of the config to override, e.g. train_dataloader.batch_size=4 key="[a,b]" key="[(a,b),(c,d)]"')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true',
+        help='unpickle whatever a checkpoint holds, code included; without it such a file is refused')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by some launchers')
+    return parser
+
+
+def set_environment(args: Namespace) -> None:
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))  # where mmengine looks for it
+    if args.trust_checkpoint:
+        os.environ[TRUST] = '1'
+
+
+def read_config(args: Namespace) -> Config:
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir or not cfg.get('work_dir'):
+        cfg.work_dir = args.work_dir or str(Path('work_dirs') / Path(args.config).stem)
+    return cfg
+
+
+def train_config(args: Namespace) -> Config:
+    """Return the config that the command line of ``tools/train.py`` describes.
+
+    Raises:
+        ValueError: A flag asks for what the config lacks.
+    """
+    cfg = read_config(args)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+        if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise ValueError(f"optim_wrapper.type must be 'OptimWrapper' for --amp, but got {wrapper!r}.")
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError(
+                'auto_scale_lr must give the base_batch_size that the learning rate is meant for, for --auto-scale-lr, '
+                f'but got {cfg.get("auto_scale_lr")!r}.')
+        cfg.auto_scale_lr.enable = True
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        set_loader_defaults(cfg, field, pin=not args.no_pin_memory, persist=not args.no_persistent_workers)
+    return cfg
+
+
+def evaluate_config(args: Namespace) -> Config:
+    """Return the config that the command line of ``tools/test.py`` describes.
+
+    Raises:
+        ValueError: A flag asks for what the config or its task library lacks.
+    """
+    cfg = read_config(args)
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.amp:
+        cfg.test_cfg.fp16 = True
+    if args.show or args.show_dir:
+        show_predictions(cfg, args)
+    if args.tta:
+        augment_test(cfg)
+    if args.out and args.out_item != 'metrics' and cfg.get('default_scope') == 'mmseg':
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        evaluators[0].update(output_dir=args.out, keep_results=True)
+    set_loader_defaults(cfg, 'test_dataloader', pin=not args.no_pin_memory, persist=True)
+    return cfg
+
+
+def set_loader_defaults(cfg: Config, field: str, pin: bool, persist: bool) -> None:
+    """Complete the config of a data loader with what fits the machine and the task library."""
+    loader = cfg.get(field)
+    if not isinstance(loader, dict):
+        return
+    loader.pin_memory = pin and loader.get('pin_memory', True) and get_device() != 'cpu'
+    loader.persistent_workers = (
+        persist and loader.get('persistent_workers', True) and loader.get('num_workers', 0) > 0)
+    if cfg.get('default_scope') == 'mmpretrain':  # images of one size; those of mmdet and mmseg stay a list
+        loader.setdefault('collate_fn', {'type': 'default_collate'})
+
+
+def library(cfg: Config, flag: str) -> TaskLibrary:
+    scope = cfg.get('default_scope')
+    if scope not in LIBRARIES:
+        raise ValueError(f'default_scope must be one of {list(LIBRARIES)} for {flag}, but got {scope!r}.')
+    return LIBRARIES[scope]
+
+
+def show_predictions(cfg: Config, args: Namespace) -> None:
+    lib = library(cfg, '--show and --show-dir')
+    if 'visualizer' not in cfg:
+        cfg.visualizer = {'type': lib.visualizer, 'vis_backends': [{'type': 'LocalVisBackend'}]}
+    if 'visualization' not in cfg.get('default_hooks', {}):
+        cfg.merge_from_dict({'default_hooks.visualization.type': lib.hook})
+    hook = cfg.default_hooks.visualization
+    hook.update({lib.draw: True, 'show': args.show, 'wait_time': args.wait_time, 'interval': args.interval})
+    if args.show_dir and lib.out_dir:
+        hook[lib.out_dir] = args.show_dir
+    elif args.show_dir:
+        cfg.visualizer.save_dir = args.show_dir
+
+
+def augment_test(cfg: Config) -> None:
+    """Wrap the model for test-time augmentation: the config's ``tta_model`` and ``tta_pipeline``, or flipping."""
+    tta_model = cfg.get('tta_model', library(cfg, '--tta').tta_model)
+    if tta_model is None:
+        raise ValueError(f'tta_model and tta_pipeline must be in a config of {cfg.default_scope!r} for --tta.')
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    dataset.pipeline = cfg.get('tta_pipeline') or flipping(dataset.pipeline)
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def flipping(pipeline: list[ConfigDict]) -> list[ConfigDict]:
+    *load, pack = deepcopy(pipeline)
+    if 'meta_keys' in pack:  # of which the model must know what to flip back
+        pack.meta_keys = tuple(dict.fromkeys((*pack.meta_keys, 'flip', 'flip_direction')))
+    flips = [ConfigDict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
+    return [*load, ConfigDict(type='TestTimeAug', transforms=[flips, [pack]])]

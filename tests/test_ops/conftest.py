@@ -1,0 +1,1 @@
+import spikemm  # noqa: F401  before the tests import mmcv.ops
