@@ -27,27 +27,27 @@ def _block(m: re.Match) -> str:
 _REP = {'0': 'conv', '1.bn': 'bn1', '2.0': 'dw', '2.1': 'pw', '2.2': 'bn2'}
 
 _SDT_V2 = [
-    (rf'downsample(\w+)\.encode_(conv|bn)\.{_NORM}', lambda m: f'{_stage(m)}.0.conv.{m[2]}.{m[3]}'),
+    (rf'downsample(1_1|1_2|[234])\.encode_(conv|bn)\.{_NORM}', lambda m: f'{_stage(m)}.0.conv.{m[2]}.{m[3]}'),
     (
-        rf'ConvBlock(\w+)\.0\.Conv\.pwconv(\d)\.{_PARAM}',
+        rf'ConvBlock([12]_[12])\.0\.Conv\.pwconv(\d)\.{_PARAM}',
         lambda m: f'{_conv_block(m)}.mixer.branch.pw{m[2]}.conv.{m[3]}',
     ),
-    (rf'ConvBlock(\w+)\.0\.Conv\.bn(\d)\.{_NORM}', lambda m: f'{_conv_block(m)}.mixer.branch.pw{m[2]}.bn.{m[3]}'),
-    (rf'ConvBlock(\w+)\.0\.Conv\.dwconv\.{_PARAM}', lambda m: f'{_conv_block(m)}.mixer.branch.dw.{m[2]}'),
+    (rf'ConvBlock([12]_[12])\.0\.Conv\.bn(\d)\.{_NORM}', lambda m: f'{_conv_block(m)}.mixer.branch.pw{m[2]}.bn.{m[3]}'),
+    (rf'ConvBlock([12]_[12])\.0\.Conv\.dwconv\.{_PARAM}', lambda m: f'{_conv_block(m)}.mixer.branch.dw.{m[2]}'),
     (
-        rf'ConvBlock(\w+)\.0\.(conv|bn)(\d)\.{_NORM}',
+        rf'ConvBlock([12]_[12])\.0\.(conv|bn)(\d)\.{_NORM}',
         lambda m: f'{_conv_block(m)}.channels.branch.fc{m[3]}.{m[2]}.{m[4]}',
     ),
     (
-        rf'block(\d)\.(\d+)\.attn\.(\w+)_conv\.0\.body\.(0|1\.bn|2\.0|2\.1|2\.2)\.{_NORM}',
+        rf'block([34])\.(\d+)\.attn\.(q|k|v|proj)_conv\.0\.body\.(0|1\.bn|2\.0|2\.1|2\.2)\.{_NORM}',
         lambda m: f'{_block(m)}.mixer.branch.{m[3]}.{_REP[m[4]]}.{m[5]}',
     ),
     (
-        rf'block(\d)\.(\d+)\.attn\.(\w+)_conv\.1\.{_NORM}',
+        rf'block([34])\.(\d+)\.attn\.(q|k|v|proj)_conv\.1\.{_NORM}',
         lambda m: f'{_block(m)}.mixer.branch.{m[3]}.bn.{m[4]}',
     ),
     (
-        rf'block(\d)\.(\d+)\.mlp\.(fc\d)_(conv|bn)\.{_NORM}',
+        rf'block([34])\.(\d+)\.mlp\.(fc\d)_(conv|bn)\.{_NORM}',
         lambda m: f'{_block(m)}.channels.branch.{m[3]}.{m[4]}.{m[5]}',
     ),
     (rf'head\.{_PARAM}', lambda m: f'head.fc.{m[1]}'),

@@ -99,6 +99,7 @@ def modulated_deform_conv_forward(
     **sizes: int,
 ) -> None:
     """Fill ``output`` ``[B, C_out, H_out, W_out]``."""
+    offset, mask = first_values(offset, output), first_values(mask, output)
     output.copy_(convolve(input, weight, offset, mask, bias if with_bias else None, Geometry.v2(sizes)))
 
 
@@ -120,13 +121,25 @@ def modulated_deform_conv_backward(
     **sizes: int,
 ) -> None:
     """Add to the gradients of all tensors."""
+    offset, mask = first_values(offset, grad_output), first_values(mask, grad_output)
     grads = gradients(grad_output, input, weight, offset, mask, bias if with_bias else None, Geometry.v2(sizes))
     grad_input += grads[0]
     grad_weight += grads[1]
-    grad_offset += grads[2]
-    grad_mask += grads[3]
+    first_values(grad_offset, grad_output).add_(grads[2])
+    first_values(grad_mask, grad_output).add_(grads[3])
     if with_bias:
         grad_bias += grads[4]
+
+
+def first_values(x: Tensor, output: Tensor) -> Tensor:
+    """View the first values of every image in ``x`` as a map of the size of ``output``.
+
+    This is what mmcv's v2 reads from offsets of another size, which it does not refuse. mmdet's DyHead relies on it.
+    """
+    size = output.shape[2:]
+    if x.shape[2:] == size:
+        return x
+    return x.view(len(x), -1)[:, : x.size(1) * size.numel()].view(*x.shape[:2], *size)
 
 
 def convolve(

@@ -54,6 +54,8 @@ def lif(
     Returns:
         Spikes ``[T, ...]`` of ``x``'s type, 0 or 1, and the last potential ``[...]`` or None.
     """
+    if v is not None and v.shape != x.shape[1:]:
+        raise ValueError(f'v must have the shape {tuple(x.shape[1:])} of one step, but got {tuple(v.shape)}.')
     kind = _CPU_SURROGATES.get(type(surrogate_function))
     ours = kind is not None and surrogate_function.spiking and x.device.type == 'cpu' and x.dtype != torch.float64
     if ours and not torch.compiler.is_compiling() and x.numel():
@@ -72,11 +74,12 @@ class _LIFOnCPU(torch.autograd.Function):
         from spikemm.ops import lif_cpu  # numba is loaded by the first neuron that runs on a CPU
 
         x = _dense(x)
-        v = None if v is None else v.float()
+        if v is not None:  # the kernel walks both in the order of memory
+            v = torch.empty_like(x[0], dtype=torch.float32).copy_(v)
         ctx.save_for_backward(x, v)
         ctx.rule, ctx.surrogate = rule, surrogate
         threshold = rule.single_step_threshold
-        if x.shape[0] == 1 and v is None and not keep_state and threshold is not None:
+        if x.shape[0] == 1 and v is None and not keep_state and _representable(threshold, x.dtype):
             return torch.ge(x, threshold, out=torch.empty_like(x)), None
         s, v_last = lif_cpu.forward(x.float(), v, rule, keep_state)
         return s.to(x.dtype), v_last
@@ -91,8 +94,17 @@ class _LIFOnCPU(torch.autograd.Function):
         return gx.to(x.dtype), gv, None, None, None
 
 
+def _representable(threshold: float | None, dtype: torch.dtype) -> bool:
+    """Whether comparing with it in ``dtype`` gives the spikes of float32: 1.4 would become 1.3984 in bfloat16."""
+    if threshold is None or dtype == torch.float32:
+        return threshold is not None
+    return torch.tensor(threshold, dtype=dtype).item() == threshold
+
+
 def _dense(x: Tensor) -> Tensor:
     """``x`` stored without gaps and with time as its slowest axis; the order of the other axes is kept."""
-    if x.is_contiguous() or (x.ndim == 5 and x.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)):
+    # Not flatten(0, 1), which copies what it cannot view: the strides to look at are those of x.
+    channels_last = x.ndim == 5 and x[0].is_contiguous(memory_format=torch.channels_last)
+    if x.is_contiguous() or (channels_last and x.stride(0) == x[0].numel()):
         return x
     return x.contiguous()

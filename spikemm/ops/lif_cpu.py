@@ -6,9 +6,8 @@ from the input instead of storing it. No ``fastmath``: contracting or reordering
 spikes.
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+
+import math
 
 import numba
 import numpy as np
@@ -17,12 +16,14 @@ from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
+from .threads import parallel_for
+
 BLOCK = 2048  # neurons kept in the first-level cache: T + 4 float32 rows of 8 KiB
-GRAIN = 32768  # neurons below which a second thread costs more than it saves
 SIGMOID, ATAN = 0, 1
 
 _f32 = np.float32
 _jit = numba.njit(nogil=True, error_model='numpy', cache=True)
+_jit_fused = numba.njit(nogil=True, error_model='numpy', cache=True, fastmath={'contract'})  # multiply-add in one
 
 
 @intrinsic
@@ -33,7 +34,7 @@ def _float_of_bits(typingctx, bits):
     return types.float32(types.int32), codegen
 
 
-@_jit
+@_jit_fused
 def _exp_negative(x):
     """exp(x) of a float32 x <= 0 to 2 ulp, without a branch, so that the loop around it becomes vector instructions."""
     x = max(x, _f32(-87.0))
@@ -49,7 +50,7 @@ def _exp_negative(x):
     return p * _float_of_bits((np.int32(k) + np.int32(127)) << np.int32(23))
 
 
-@_jit
+@_jit_fused
 def _surrogate_slope(h, slope, threshold, alpha, kind):
     """Derivative of SpikingJelly's Sigmoid or ATan at ``h - threshold``, for a block."""
     if kind == SIGMOID:
@@ -67,8 +68,13 @@ def _surrogate_slope(h, slope, threshold, alpha, kind):
 
 
 @_jit
-def _charge(x, v, h, tau, reset, decay_input):
-    if decay_input:
+def _charge(x, v, h, tau, reset, decay_input, exact):
+    """``exact``: tau is a power of two, so that multiplying by 1 / tau, which is faster, is dividing by it."""
+    rate = _f32(1) / tau
+    if decay_input and exact:
+        for i in range(x.size):
+            h[i] = v[i] + (x[i] - (v[i] - reset)) * rate
+    elif decay_input:
         for i in range(x.size):
             h[i] = v[i] + (x[i] - (v[i] - reset)) / tau
     else:
@@ -102,14 +108,14 @@ def _fill(block, values, start, default):
 
 
 @_jit
-def _forward(lo, hi, x, v_first, s, v_last, tau, threshold, reset, hard, decay_input):
+def _forward(lo, hi, x, v_first, s, v_last, tau, threshold, reset, hard, decay_input, exact):
     h_block, v_block = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for start in range(lo, hi, BLOCK):
         stop = min(start + BLOCK, hi)
         h, v = h_block[: stop - start], v_block[: stop - start]
         _fill(v, v_first, start, reset)
         for t in range(x.shape[0]):
-            _charge(x[t, start:stop], v, h, tau, reset, decay_input)
+            _charge(x[t, start:stop], v, h, tau, reset, decay_input, exact)
             _fire(h, s[t, start:stop], threshold)
             _reset(h, v, threshold, reset, hard)
         if v_last.size:
@@ -160,7 +166,8 @@ def _hard_detached(slope, g, gv, h, gx, threshold, gain, keep):
 
 @_jit
 def _backward(
-    lo, hi, x, v_first, gs, gv_last, gx, gv_first, tau, threshold, reset, hard, decay_input, detach, alpha, kind
+    lo, hi, x, v_first, gs, gv_last, gx, gv_first,
+    tau, threshold, reset, hard, decay_input, exact, detach, alpha, kind,
 ):
     T = x.shape[0]
     h_block, slope_block = np.empty((T, BLOCK), np.float32), np.empty(BLOCK, np.float32)
@@ -173,7 +180,7 @@ def _backward(
         v, gv, slope = v_block[:m], gv_block[:m], slope_block[:m]
         _fill(v, v_first, start, reset)
         for t in range(T):
-            _charge(x[t, start:stop], v, h_block[t, :m], tau, reset, decay_input)
+            _charge(x[t, start:stop], v, h_block[t, :m], tau, reset, decay_input, exact)
             _reset(h_block[t, :m], v, threshold, reset, hard)
         _fill(gv, gv_last, start, _f32(0))
         for t in range(T - 1, -1, -1):
@@ -187,33 +194,6 @@ def _backward(
                 _to_input(gv, gx[t, start:stop], gain, keep)
         if gv_first.size:
             gv_first[start:stop] = gv
-
-
-_pool: ThreadPoolExecutor | None = None
-
-
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
-
-
-os.register_at_fork(after_in_child=_forget_pool)  # a forked data worker has none of its parent's threads
-
-
-def _parallel(kernel: Callable, n: int, *args) -> None:
-    """Run ``kernel(lo, hi, *args)`` over ``n`` neurons on as many threads as torch uses."""
-    global _pool
-    threads = min(torch.get_num_threads(), max(1, n // GRAIN))
-    if threads == 1:
-        kernel(0, n, *args)
-        return
-    if _pool is None:
-        _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='spikemm-lif')
-    step = -(-n // threads)
-    jobs = [_pool.submit(kernel, lo, min(lo + step, n), *args) for lo in range(step, n, step)]
-    kernel(0, step, *args)
-    for job in jobs:
-        job.result()
 
 
 _nothing = np.empty(0, np.float32)
@@ -236,7 +216,8 @@ def _same_layout(y: Tensor, x: Tensor) -> Tensor:
 
 def _constants(rule: 'Dynamics') -> tuple:
     hard = rule.v_reset is not None
-    return _f32(rule.tau), _f32(rule.v_threshold), _f32(rule.v_reset or 0.0), hard, rule.decay_input
+    exact = math.frexp(rule.tau)[0] == 0.5
+    return _f32(rule.tau), _f32(rule.v_threshold), _f32(rule.v_reset or 0.0), hard, rule.decay_input, exact
 
 
 def forward(x: Tensor, v_first: Tensor | None, rule: 'Dynamics', keep_state: bool) -> tuple[Tensor, Tensor | None]:
@@ -245,7 +226,7 @@ def forward(x: Tensor, v_first: Tensor | None, rule: 'Dynamics', keep_state: boo
     s = torch.empty_like(x)
     v_last = torch.empty_like(x[0]) if keep_state else None
     n = x.numel() // T
-    _parallel(_forward, n, _rows(x, T), _rows(v_first), _rows(s, T), _rows(v_last), *_constants(rule))
+    parallel_for(_forward, n, _rows(x, T), _rows(v_first), _rows(s, T), _rows(v_last), *_constants(rule))
     return s, v_last
 
 
@@ -266,5 +247,5 @@ def backward(
     gv_first = torch.empty_like(x[0]) if want_state else None
     kind, alpha = surrogate
     arrays = (_rows(x, T), _rows(v_first), _rows(gs, T), _rows(gv_last), _rows(gx, T), _rows(gv_first))
-    _parallel(_backward, x.numel() // T, *arrays, *_constants(rule), rule.detach_reset, _f32(alpha), kind)
+    parallel_for(_backward, x.numel() // T, *arrays, *_constants(rule), rule.detach_reset, _f32(alpha), kind)
     return gx, gv_first

@@ -39,23 +39,16 @@ def roi_align_forward(
         pool_mode: 0 maximum, 1 average.
         aligned: Whether pixel centres lie at 0.5 and not at 0.
     """
-    input, rois = full_precision(input, rois)
-    rois = rois.to(input.dtype)
+    x, boxes = full_precision(input, rois)
+    boxes = boxes.to(x.dtype)
     bins = (aligned_height, aligned_width)
     if pool_mode == AVERAGE:
         pool = torch.ops.torchvision.roi_align
-        output.copy_(pool(input, rois, spatial_scale, *bins, sampling_ratio, aligned))
-        return
-    for k, (image, y, x) in enumerate(sample_points(rois, bins, spatial_scale, sampling_ratio, aligned)):
-        if not y.numel() or not x.numel():
-            argmax_y[k] = argmax_x[k] = -1
-            continue
-        weights_y, weights_x = interpolation(y.flatten(), input.size(2)), interpolation(x.flatten(), input.size(3))
-        samples = (weights_y @ input[image] @ weights_x.T).view(-1, *y.shape, *x.shape)
-        output[k], index = samples.transpose(2, 3).flatten(3).max(-1)  # [C, bins_h, bins_w, samples] -> [C, ...]
-        row, column = index // x.size(1), index % x.size(1)
-        argmax_y[k] = y[torch.arange(bins[0], device=y.device)[:, None], row]
-        argmax_x[k] = x[torch.arange(bins[1], device=x.device), column]
+        output.copy_(pool(x, boxes, spatial_scale, *bins, sampling_ratio, aligned))
+    else:
+        with torch.autocast(x.device.type, enabled=False):
+            points = sample_points(boxes, bins, spatial_scale, sampling_ratio, aligned)
+            pool_maximum(x, points, output, argmax_y, argmax_x)
 
 
 def roi_align_backward(
@@ -72,20 +65,36 @@ def roi_align_backward(
     aligned: bool,
 ) -> None:
     """Add the gradient of the input, from that of the output, to ``grad_input`` ``[B, C, H, W]``."""
-    grad_output, rois, argmax_y, argmax_x = full_precision(grad_output, rois, argmax_y, argmax_x)
-    rois = rois.to(grad_output.dtype)
+    grad, boxes, argmax_y, argmax_x = full_precision(grad_output, rois, argmax_y, argmax_x)
+    boxes = boxes.to(grad.dtype)
     bins = (aligned_height, aligned_width)
-    if pool_mode == MAX:
-        grad_input += gradient_of_maximum(grad_output, rois, argmax_y, argmax_x, grad_input.shape)
-    elif grad_output.is_cuda and torch.are_deterministic_algorithms_enabled():
-        # torchvision's kernel would raise here; mmcv's ignores the setting.
-        points = sample_points(rois, bins, spatial_scale, sampling_ratio, aligned)
-        grad_input += gradient_of_average(grad_output, points, grad_input.shape)
-    else:
-        pool_backward = torch.ops.torchvision._roi_align_backward
-        grad_input += pool_backward(
-            grad_output, rois, spatial_scale, *bins, *grad_input.shape, sampling_ratio, aligned
-        )
+    shape = grad_input.shape
+    with torch.autocast(grad.device.type, enabled=False):
+        if pool_mode == MAX:
+            grad_input += gradient_of_maximum(grad, boxes, argmax_y, argmax_x, shape)
+        elif grad.is_cuda and torch.are_deterministic_algorithms_enabled():
+            # torchvision's kernel raises then; mmcv's does not ask.
+            points = sample_points(boxes, bins, spatial_scale, sampling_ratio, aligned)
+            grad_input += gradient_of_average(grad, points, shape)
+        else:
+            pool_backward = torch.ops.torchvision._roi_align_backward
+            grad_input += pool_backward(grad, boxes, spatial_scale, *bins, *shape, sampling_ratio, aligned)
+
+
+def pool_maximum(
+    input: Tensor, points: Iterator[tuple[int, Tensor, Tensor]], output: Tensor, argmax_y: Tensor, argmax_x: Tensor
+) -> None:
+    """Fill ``output`` with the greatest sample of every bin, and ``argmax_y``, ``argmax_x`` with its coordinates."""
+    for k, (image, y, x) in enumerate(points):
+        if not y.numel() or not x.numel():
+            argmax_y[k] = argmax_x[k] = -1
+            continue
+        weights_y, weights_x = interpolation(y.flatten(), input.size(2)), interpolation(x.flatten(), input.size(3))
+        samples = (weights_y @ input[image] @ weights_x.T).view(-1, *y.shape, *x.shape)
+        output[k], index = samples.transpose(2, 3).flatten(3).max(-1)  # [C, bins_h, bins_w, samples] -> [C, ...]
+        row, column = index // x.size(1), index % x.size(1)
+        argmax_y[k] = y[torch.arange(len(y), device=y.device)[:, None], row]
+        argmax_x[k] = x[torch.arange(len(x), device=x.device), column]
 
 
 def gradient_of_maximum(

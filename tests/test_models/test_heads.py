@@ -76,6 +76,14 @@ def test_another_neuron_can_be_named():
     assert head.pre_logits((MEMBRANE,)).sum() > GOLDEN['feat.pooled_spikes'].sum() > 0
 
 
+def test_without_a_neuron_the_mean_of_spikes_is_read_as_it_is():
+    spikes = (MEMBRANE > 0.5).float()
+    rates = golden_head(SpikeLinearClsHead, neuron=None).pre_logits((spikes,))
+    assert rates.sum() > 0
+    assert torch.equal(rates, spikes.mean((-2, -1)))
+    assert golden_head(SpikeLinearClsHead).pre_logits((spikes,)).sum() == 0  # the default never fires on them
+
+
 def test_weights_start_as_in_the_reference():
     head = SpikeDistillClsHead(100, 640)
     head.init_weights()

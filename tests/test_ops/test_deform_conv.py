@@ -60,6 +60,19 @@ def test_a_sample_on_coordinate_minus_1_has_no_offset_gradient(version):
     torch.testing.assert_close(offset.grad[0], torch.stack([dy, dx]))
 
 
+def test_v2_reads_the_first_values_of_larger_offsets():
+    x, offset, mask, weight, bias = (leaf.detach() for leaf in tensors())
+    offset.requires_grad_()
+    larger = torch.randn(2, offset.size(1), 8, 9, dtype=offset.dtype)
+    larger.view(2, -1)[:, :offset[0].numel()] = offset.detach().flatten(1)
+    larger.requires_grad_()
+    for leaf in (offset, larger):
+        v2(x, leaf, mask, weight, bias).square().sum().backward()
+    head, rest = larger.grad.flatten(1).split([offset[0].numel(), larger[0].numel() - offset[0].numel()], 1)
+    torch.testing.assert_close(head, offset.grad.flatten(1))
+    assert not rest.any()
+
+
 @HALF_TYPES
 @pytest.mark.parametrize('layer', [DeformConv2dPack, ModulatedDeformConv2dPack])
 def test_half_types(layer, dtype):

@@ -52,10 +52,11 @@ def test_soft_nms_by_hand(method, scores, order):
     torch.testing.assert_close(dets[:, :4], ROW[order])
 
 
-def test_soft_nms_fills_the_gap_of_a_dropped_box_with_the_last():
-    boxes = torch.cat([ROW, ROW[2:] + 10, ROW[2:] + 20])
-    _, keep = soft_nms(boxes, torch.tensor([0.9, 0.8, 0.3, 0.3, 0.3]), 0.4, method='naive')
-    assert keep.tolist() == [0, 4, 2, 3]
+def test_soft_nms_fills_the_gaps_of_dropped_boxes_from_the_end():
+    apart = torch.stack([ROW[2], ROW[2] + 10, ROW[2] + 20])
+    boxes = torch.cat([ROW[:2], ROW[1:2], apart])  # the second and the third are dropped
+    _, keep = soft_nms(boxes, torch.tensor([0.9, 0.8, 0.8, 0.3, 0.3, 0.3]), 0.4, method='naive')
+    assert keep.tolist() == [0, 5, 4, 3]
 
 
 def test_nms_match_groups_by_the_kept_box_and_counts_equality():

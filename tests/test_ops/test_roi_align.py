@@ -69,6 +69,15 @@ def test_half_types_round_only_the_result(dtype, mode):
 
 
 @pytest.mark.parametrize('mode', ['avg', 'max'])
+def test_autocast_leaves_float32_alone(mode):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 8, 8)
+    expected = roi_align(x, RANDOM_ROIS, (2, 3), 0.7, 0, mode)
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(roi_align(x, RANDOM_ROIS, (2, 3), 0.7, 0, mode), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('mode', ['avg', 'max'])
 def test_no_rois_and_an_empty_roi(mode):
     x = RAMP.clone().requires_grad_()
     assert roi_align(x, torch.zeros(0, 5), 2, 1.0, 0, mode).shape == (0, 1, 2, 2)

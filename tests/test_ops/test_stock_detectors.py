@@ -1,5 +1,4 @@
 """mmdet's own detectors, built from dicts, on the operators served here."""
-# ruff: noqa: C408  configs are written with dict()
 
 import pytest
 import torch

@@ -73,6 +73,8 @@ def run(config, tmp_path):
         options = [arg for arg in args if '=' in arg]
         options.append(f'experiment_name={name}{next(numbers)}')  # mmengine's loggers are global and go by this name
         args = [str(config), '--work-dir', str(tmp_path / name), *flags, '--cfg-options', *options]
-        return train(train_config(parse_train_args(args)))
+        runner = train(train_config(parse_train_args(args)))
+        runner.train_dataloader._iterator = None  # ends persistent workers; the garbage collector waits 5 s for each
+        return runner
 
     return train_in

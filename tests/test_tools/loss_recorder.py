@@ -19,14 +19,18 @@ class LossRecorder(Hook):
 
 @HOOKS.register_module()
 class Breakdown(Hook):
-    """Raise before an iteration."""
+    """Raise before an iteration, and where that begins an epoch, before the data workers begin theirs."""
 
     def __init__(self, at):
         self.at = at
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
+    def before_train_epoch(self, runner):
         if runner.iter == self.at:
+            runner.train_dataloader._iterator = None
             raise InterruptedError(f'iteration {self.at}')
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.before_train_epoch(runner)
 
 
 def losses(work_dir, rank=0):

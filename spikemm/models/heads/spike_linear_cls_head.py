@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikemm.models.losses import TETLoss
 from spikemm.neurons import build_neuron
@@ -24,20 +24,23 @@ class SpikeLinearClsHead(LinearClsHead):
     Args:
         num_classes: Number of classes.
         in_channels: Channels of the last stage.
-        neuron: Neuron before the linear layer, a LIF by default.
+        neuron: Neuron before the linear layer, a LIF by default. None is for a backbone whose outputs are spikes
+            (shortcut 'vanilla' or 'sew'): their mean over space is read as it is. It is at most 1 for binary spikes,
+            and a LIF that halves its input would never fire on it.
         init_cfg: Initialisation, by default that of the reference: normal weights of deviation 0.02, biases 0.
         kwargs: ``loss``, ``topk`` and ``cal_acc`` of :class:`mmpretrain.models.ClsHead`.
     """
 
     def __init__(
-        self, num_classes: int, in_channels: int, *, neuron: dict | None = None, init_cfg: dict | None = None, **kwargs,
+        self, num_classes: int, in_channels: int, *, neuron: dict | None = dict(type='LIF'),
+        init_cfg: dict | None = None, **kwargs,
     ) -> None:
         init_cfg = init_cfg or dict(type='TruncNormal', layer='Linear', std=0.02, bias=0.0)
         super().__init__(num_classes, in_channels, init_cfg=init_cfg, **kwargs)
-        self.neuron = build_neuron(neuron or dict(type='LIF'))
+        self.neuron = nn.Identity() if neuron is None else build_neuron(neuron)
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
-        """Return the spikes ``[T, B, C]`` that the linear layer reads."""
+        """Return the spikes (without a neuron, their rates) ``[T, B, C]`` that the linear layer reads."""
         x = feats[-1]
         if x.ndim != 5:
             raise ValueError(

@@ -1,0 +1,31 @@
+"""Predict an image: ``python demo/image_demo.py IMAGE CONFIG CHECKPOINT``."""
+
+import argparse
+from pathlib import Path
+
+from spikemm.apis.inferencers import init_inferencer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description='Predict the class of an image.')
+    parser.add_argument('image', help='image file')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file or URL')
+    parser.add_argument('--out', help='file for the picture (default: the name of the image with _pred.png)')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
+    parser.add_argument('--topk', type=int, default=5, help='number of classes to print (default: 5)')
+    args = parser.parse_args()
+    out = Path(args.out or f'{Path(args.image).stem}_pred.png')
+    try:
+        inferencer = init_inferencer(args.config, args.checkpoint, args.device)
+        prediction, = inferencer(args.image)
+    except (OSError, RuntimeError, ValueError) as error:
+        parser.exit(1, f'{parser.prog}: {error}\n')
+    print(inferencer.describe(prediction, args.topk))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    inferencer.draw([args.image], [prediction]).savefig(out)
+    print(f'Picture: {out}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,164 @@
+"""Predict images with a trained model: the inferencers of the task libraries, told apart by the config."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from mmcv.image import imread
+from mmengine.config import Config
+from mmengine.dataset import Compose, default_collate
+from mmengine.device import get_device
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
+from mmpretrain.apis import ImageClassificationInferencer
+from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.utils import progress
+
+from spikemm.datasets.transforms import LoadImage
+from spikemm.engine.hooks.strict_load_hook import find_misfits
+
+Image = str | Path | np.ndarray
+"""A file, or the pixels ``[H, W, 3]``, BGR, uint8."""
+
+RIGHT, WRONG, UNKNOWN = '#1a7f37', '#cf222e', '#24292f'  # of captions: green, red, grey
+
+
+class ClassificationInferencer(ImageClassificationInferencer):
+    """mmpretrain's inferencer of classification, for a checkpoint that must fit the model exactly.
+
+    Call it with an image or a list of them; the options are those of mmpretrain. It leaves no default scope behind, so
+    that inferencers of several tasks live in one process, and it names an image that cannot be read.
+
+    Args:
+        cfg: Config with ``model`` and ``test_dataloader``.
+        checkpoint: Checkpoint file or URL.
+        device: Device such as 'cpu' or 'cuda:0'; None takes the GPU if there is one.
+
+    Example::
+
+        inferencer = init_inferencer('my_config.py', 'epoch_10.pth')
+        inferencer(['a.png', 'b.png'])  # [{'pred_label': 3, 'pred_class': '3', 'pred_score': 0.98, ...}, {...}]
+    """
+
+    scope = 'mmpretrain'
+
+    def __init__(self, cfg: Config, checkpoint: str, device: str | None = None) -> None:
+        with DefaultScope.overwrite_default_scope(self.scope):
+            model = load_classifier(cfg, checkpoint)
+            super().__init__(model, pretrained=False, device=device or get_device())
+
+    def __call__(self, inputs: Image | list[Image], *args, **kwargs) -> list[dict]:
+        shown, progress.disable_progress_bar = progress.disable_progress_bar, True
+        try:
+            with DefaultScope.overwrite_default_scope(self.scope):
+                return super().__call__(inputs, *args, **kwargs)
+        finally:
+            progress.disable_progress_bar = shown
+
+    def preprocess(self, inputs: list[Image], batch_size: int = 1) -> Iterator[dict]:
+        load = LoadImage()
+
+        def read(image: Image) -> dict:
+            if isinstance(image, np.ndarray):
+                return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+            return load(dict(img_path=str(image)))
+
+        prepared = map(Compose([read, self.pipeline]), inputs)
+        yield from map(default_collate, self._get_chunk_data(prepared, batch_size))
+
+    def class_name(self, label: int) -> str:
+        return str(label if self.classes is None else self.classes[label])
+
+    def describe(self, prediction: dict, topk: int = 5) -> str:
+        """Return the best classes with their scores, one a line."""
+        scores = prediction['pred_scores']
+        best = np.argsort(-scores, kind='stable')[:topk]
+        return '\n'.join(f'{scores[label]:7.2%}  {self.class_name(label)}' for label in best)
+
+    def draw(
+        self, images: Sequence[Image], predictions: Sequence[dict], labels: Sequence[int] | None = None, *,
+        columns: int = 10,
+    ) -> Figure:
+        """Draw images with the predicted class and its score below each.
+
+        Args:
+            images: The images that were predicted.
+            predictions: What was predicted.
+            labels: True classes. With them, right predictions are green; wrong ones are red, framed, and state what
+                is true.
+            columns: Images in a row, at most.
+
+        Returns:
+            A figure to save with ``savefig('picture.png')``.
+        """
+        columns = min(columns, len(images))
+        rows = -(-len(images) // columns)
+        width = max(1.0, 3 / columns)  # of an image, in inches
+        figure = Figure((columns * width, rows * (width + 0.25)), dpi=100, layout='constrained')
+        axes = figure.subplots(rows, columns, squeeze=False).flat
+        for ax in axes:
+            ax.set(xticks=[], yticks=[], frame_on=False)
+        for i, (image, prediction) in enumerate(zip(images, predictions, strict=True)):
+            label = prediction['pred_label']
+            caption = f'{self.class_name(label)}  {prediction["pred_score"]:.0%}'
+            colour = UNKNOWN if labels is None else RIGHT if label == labels[i] else WRONG
+            if colour == WRONG:
+                caption += f'  not {self.class_name(labels[i])}'
+                axes[i].patch.set(edgecolor=WRONG, linewidth=6)
+                axes[i].set_frame_on(True)
+            pixels = image if isinstance(image, np.ndarray) else imread(str(image))
+            axes[i].imshow(pixels[..., ::-1])
+            axes[i].set_xlabel(caption, color=colour)
+        return figure
+
+
+def load_classifier(cfg: Config, checkpoint: str) -> BaseModel:
+    """Build the model of a config and load a checkpoint that must fit it.
+
+    Raises:
+        RuntimeError: The checkpoint does not fit.
+    """
+    cfg = cfg.copy()
+    cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    model = MODELS.build(cfg.model)
+    content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    misfits = find_misfits(model, content.get('state_dict', content))
+    if misfits:
+        raise RuntimeError(f'{checkpoint} does not fit the model of the config: {"; ".join(misfits)}.')
+    dataset = cfg.test_dataloader.dataset
+    meta = content.get('meta', {}).get('dataset_meta') or {}
+    classes = meta.get('classes') or dataset.get('classes') or DATASETS.get(dataset.type).METAINFO.get('classes')
+    model._config, model._dataset_meta = cfg, dict(classes=classes)  # where mmpretrain's inferencer looks for them
+    return model
+
+
+INFERENCERS = {'mmpretrain': ClassificationInferencer}
+"""By the ``default_scope`` of a config. Each class takes a config, a checkpoint and a device, is called with images, and
+has ``describe`` and ``draw``."""
+
+
+def init_inferencer(
+    config: str | Path, checkpoint: str | Path, device: str | None = None,
+) -> ClassificationInferencer:
+    """Load a trained model for predictions; the ``default_scope`` of the config decides the inferencer.
+
+    Args:
+        config: Config file.
+        checkpoint: Checkpoint file or URL. It must fit the model exactly.
+        device: Device such as 'cpu' or 'cuda:0'; None takes the GPU if there is one.
+
+    Raises:
+        FileNotFoundError: The config or the checkpoint does not exist.
+        RuntimeError: The checkpoint does not fit the model.
+        ValueError: There is no inferencer for the task of the config.
+    """
+    for name, path in (('config', str(config)), ('checkpoint', str(checkpoint))):
+        if '://' not in path and not Path(path).is_file():
+            raise FileNotFoundError(f'The {name} {path!r} does not exist.')
+    cfg = Config.fromfile(config)
+    scope = cfg.get('default_scope')
+    if scope not in INFERENCERS:
+        raise ValueError(f'default_scope must be one of {list(INFERENCERS)}, but got {scope!r} in {config}.')
+    return INFERENCERS[scope](cfg, str(checkpoint), device)

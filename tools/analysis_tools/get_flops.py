@@ -1,0 +1,74 @@
+"""Count the parameters and multiply-accumulates of a config's model: ``get_flops.py CONFIG --shape 224``.
+
+The forward pass of one input is counted, the heads included and what follows them (box decoding, NMS) not. Convolutions
+and matrix products are counted, wherever they are called; mmcv's own operators (RoIAlign, deformable convolution) are
+not. Every product is counted as dense: of a spiking model most need not be computed, and cost an addition if they are.
+"""
+
+from argparse import ArgumentParser
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.dataset import pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DefaultScope
+from torch.utils.flop_counter import FlopCounterMode
+
+import spikemm  # noqa: F401  before the task libraries
+from spikemm.registry import MODELS
+
+
+def input_shape(sizes: list[int]) -> tuple[int, ...]:
+    """Complete ``S``, ``H W``, ``C H W`` or ``T C H W``."""
+    if len(sizes) > 4 or min(sizes) < 1:
+        raise ValueError(f'shape must be S, H W, C H W or T C H W, but got {sizes}.')
+    if len(sizes) == 1:
+        sizes = sizes * 2
+    return tuple([3, *sizes] if len(sizes) == 2 else sizes)
+
+
+def data_sample(scope: str, shape: tuple[int, ...]):
+    """Return the sample that goes with an image; heads of detectors read its sizes."""
+    if scope == 'mmdet':
+        from mmdet.structures import DetDataSample as Sample
+    elif scope == 'mmseg':
+        from mmseg.structures import SegDataSample as Sample
+    else:
+        from mmpretrain.structures import DataSample as Sample
+    size = shape[-2:]
+    return Sample(metainfo={'img_shape': size, 'ori_shape': size, 'pad_shape': size, 'scale_factor': (1.0, 1.0)})
+
+
+def count(cfg: Config, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the parameters of a model and the multiply-accumulates of one input of ``shape``."""
+    scope = cfg.get('default_scope', 'mmpretrain')
+    with DefaultScope.overwrite_default_scope(scope), torch.no_grad():
+        model_cfg = ConfigDict(cfg.model)
+        if 'data_preprocessor' in cfg:  # where mmpretrain has it
+            model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+        model = revert_sync_batchnorm(MODELS.build(model_cfg)).eval()
+        image = torch.randint(0, 256, shape, dtype=torch.uint8)
+        data = pseudo_collate([{'inputs': image, 'data_samples': data_sample(scope, shape)}])
+        data = model.data_preprocessor(data, training=False)
+        with FlopCounterMode(display=False) as counter:
+            model(**data, mode='tensor')
+    return sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--shape', type=int, nargs='+', default=[224], help='S, H W, C H W or T C H W (default: 224)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings to override')
+    args = parser.parse_args()
+
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    shape = input_shape(args.shape)
+    parameters, macs = count(cfg, shape)
+    print(f'Input shape: {shape}\nParameters: {parameters / 1e6:.3f} M ({parameters})\nMACs: {macs / 1e9:.3f} G ({macs})')
+
+
+if __name__ == '__main__':
+    main()
