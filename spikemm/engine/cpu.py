@@ -73,12 +73,14 @@ def adapt_launcher(cfg: Config) -> None:
     if not is_distributed():
         distributed.init_process_group('gloo')  # mmengine then skips its own, which sets a CUDA device
     cfg.pop('sync_bn', None)
-    wrapper = cfg.setdefault('model_wrapper_cfg', {'find_unused_parameters': cfg.get('find_unused_parameters', False)})
-    if wrapper.setdefault('type', 'MMDistributedDataParallel') == 'MMDistributedDataParallel':
-        wrapper['type'] = 'CPUDistributedDataParallel'
-        wrapper.setdefault('broadcast_buffers', False)
+    unused = cfg.get('find_unused_parameters', False)
+    wrapper = cfg.get('model_wrapper_cfg') or {'broadcast_buffers': False, 'find_unused_parameters': unused}
+    if wrapper.get('type', 'MMDistributedDataParallel') == 'MMDistributedDataParallel':
+        wrapper = {**wrapper, 'type': 'CPUDistributedDataParallel'}
     if 'runner_type' in cfg:
-        cfg.strategy = {'type': 'DDPStrategy', 'model_wrapper': cfg.pop('model_wrapper_cfg')}
+        cfg.strategy = {'type': 'DDPStrategy', 'model_wrapper': wrapper}
+    else:
+        cfg.model_wrapper_cfg = wrapper
 
 
 def flush_denormals() -> None:

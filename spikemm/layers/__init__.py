@@ -6,7 +6,7 @@ from .rep_conv import RepConvBN
 from .sdsa import SDSA
 from .sep_conv import SepConv
 from .shortcut import SHORTCUTS, MembraneShortcut, SEWShortcut, VanillaShortcut
-from .time import over_time, to_sequence
+from .time import OverTime, channels_last, over_time, to_sequence
 
 __all__ = [
     'SDSA',
@@ -14,11 +14,13 @@ __all__ = [
     'ConvBN',
     'Downsample',
     'MembraneShortcut',
+    'OverTime',
     'RepConvBN',
     'SEWShortcut',
     'SepConv',
     'SpikingMLP',
     'VanillaShortcut',
+    'channels_last',
     'over_time',
     'to_sequence',
 ]

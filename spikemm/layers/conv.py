@@ -26,6 +26,21 @@ class ConvBN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return over_time(lambda x: self.bn(self.conv(x)), x)
 
+    def forward_image(self, x: Tensor, T: int) -> Tensor:
+        """A still image is the same at every step: compute it once and repeat it, ``[B, ...]`` -> ``[T, B, ...]``.
+
+        The running variance is unbiased over its samples, which the reference counts ``T`` times; so is ours here.
+        """
+        bn = self.bn
+        before = None if bn.running_var is None else bn.running_var.clone()
+        x = bn(self.conv(x))
+        if bn.training and before is not None and T > 1:
+            n, kept = x.numel() // x.shape[1], 1.0 - (bn.momentum or 0.0)
+            unbiased = (n - 1) / n * (T * n) / (T * n - 1)
+            # .data: the backward of a training batch norm saves the running variance, but does not read it.
+            bn.running_var.data.copy_(kept * before + (bn.running_var - kept * before) * unbiased)
+        return x.expand(T, *x.shape)
+
 
 class Downsample(nn.Module):
     """Strided convolution and batch norm between two stages, with a neuron before it (membranes flow), after it (spikes
@@ -62,17 +77,6 @@ class Downsample(nn.Module):
         return x if self.after is None else self.after(x)
 
     def forward_image(self, x: Tensor, T: int) -> Tensor:
-        """A still image is the same at every step: compute it once and repeat it, ``[B, ...]`` -> ``[T, B, ...]``.
-
-        The running variance is unbiased over its samples, which the reference counts ``T`` times; so is ours here.
-        """
-        bn = self.conv.bn
-        before = None if bn.running_var is None else bn.running_var.clone()
-        x = bn(self.conv.conv(x))
-        if bn.training and before is not None and T > 1:
-            n, kept = x.numel() // x.shape[1], 1.0 - (bn.momentum or 0.0)
-            unbiased = (n - 1) / n * (T * n) / (T * n - 1)
-            # .data: the backward of a training batch norm saves the running variance, but does not read it.
-            bn.running_var.data.copy_(kept * before + (bn.running_var - kept * before) * unbiased)
-        x = x.expand(T, *x.shape)
+        """A still image ``[B, ...]`` as a stem sees it ``T`` times, ``[T, B, ...]``."""
+        x = self.conv.forward_image(x, T)
         return x if self.after is None else self.after(x)

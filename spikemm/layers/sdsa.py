@@ -56,7 +56,8 @@ class SDSA(nn.Module):
             raise ValueError(f'embed_dims must be divisible by num_heads, but got {in_channels} and {num_heads}.')
         self.version, self.num_heads, self.scale = version, num_heads, scale
         projection = RepConvBN if rep_qkv else ConvBN
-        for name in 'qv' if version == 2 else 'qkv':
+        self.inputs = ('q', 'v') if version == 2 else ('q', 'k', 'v')
+        for name in self.inputs:
             setattr(self, name, projection(in_channels, in_channels))
             setattr(self, f'{name}_neuron', build_neuron(neuron))
         threshold = neuron.get('v_threshold', 1.0) * MASK_THRESHOLD
@@ -68,13 +69,26 @@ class SDSA(nn.Module):
         self.proj = (RepConvBN if rep_proj else ConvBN)(in_channels, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, v = self.q_neuron(self.q(x)), self.v_neuron(self.v(x))
+        q, *k, v = self.project(x)
         if self.version == 2:
             return self.proj(self.attn_neuron(q.sum((-2, -1), keepdim=True)) * v)
-        k = self.k_neuron(self.k(x))
         if self.version == 1:
-            return self.proj(q * self.attn_neuron((k * v).sum((-2, -1), keepdim=True)))
-        return self.proj(self.attn_neuron(self.product(q, k, v)))
+            return self.proj(q * self.attn_neuron((k[0] * v).sum((-2, -1), keepdim=True)))
+        return self.proj(self.attn_neuron(self.product(q, k[0], v)))
+
+    def project(self, x: Tensor) -> list[Tensor]:
+        """Spikes Q, K, V (Q, V for version 2)."""
+        if hasattr(self, 'joint'):
+            return self.q_neuron(self.joint(x)).chunk(len(self.inputs), 2)
+        return [getattr(self, f'{name}_neuron')(getattr(self, name)(x)) for name in self.inputs]
+
+    def join(self, joint: nn.Module) -> None:
+        """Let one layer make Q, K and V, in this order of its output channels, in place of three."""
+        self.joint = joint
+        for name in self.inputs:
+            delattr(self, name)
+        for name in self.inputs[1:]:
+            delattr(self, f'{name}_neuron')
 
     def product(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Q (K^T V) of each head, scaled. The sums of spikes are integers, so their order does not matter."""

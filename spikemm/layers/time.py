@@ -2,12 +2,41 @@
 
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 
 def over_time(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Apply a stateless layer to every time step: ``[T, B, ...]`` -> ``[T, B, ...]``."""
     return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class OverTime(nn.Module):
+    """A stateless layer as a layer over ``[T, B, ...]``."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return over_time(self.layer, x)
+
+    def forward_image(self, x: Tensor, T: int) -> Tensor:
+        """A still image ``[B, ...]`` is the same at every step: compute it once, ``[T, B, ...]``."""
+        x = self.layer(x)
+        return x.expand(T, *x.shape)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """An image or sequence stored with its channels together, on CPU: convolutions there are faster so.
+
+    Every layer of ours keeps the order in which its input is stored.
+    """
+    if x.device.type != 'cpu':
+        return x
+    if x.ndim == 5:
+        return over_time(channels_last, x)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def to_sequence(x: Tensor, T: int) -> Tensor:

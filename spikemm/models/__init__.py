@@ -5,3 +5,4 @@ from .classifiers import *  # noqa: F403
 from .convert import convert_state_dict
 from .heads import *  # noqa: F403
 from .losses import *  # noqa: F403
+from .reparameterize import reparameterize

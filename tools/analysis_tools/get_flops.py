@@ -67,7 +67,9 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
     shape = input_shape(args.shape)
     parameters, macs = count(cfg, shape)
-    print(f'Input shape: {shape}\nParameters: {parameters / 1e6:.3f} M ({parameters})\nMACs: {macs / 1e9:.3f} G ({macs})')
+    print(f'Input shape: {shape}')
+    print(f'Parameters: {parameters / 1e6:.3f} M ({parameters})')
+    print(f'MACs: {macs / 1e9:.3f} G ({macs})')
 
 
 if __name__ == '__main__':

@@ -2,8 +2,9 @@
 
 from argparse import ArgumentParser
 
-import spikemm  # noqa: F401  repairs ``_base_ = 'mmseg::...'``
 from mmengine.config import Config, DictAction
+
+import spikemm  # noqa: F401  repairs ``_base_ = 'mmseg::...'``
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from spikemm.layers import channels_last
+
 
 class SpikingBackbone(BaseModule):
     """Stages over a spike sequence.
@@ -76,6 +78,7 @@ class SpikingBackbone(BaseModule):
         Sizes that a stage's stride does not divide are rounded up by the convolutions' padding.
         """
         self._check(x)
+        x = channels_last(x)
         outs = {}
         for i, stage in enumerate(self.stages):
             first, *blocks = stage

@@ -1,0 +1,135 @@
+"""Fold the norms of a trained model into its convolutions."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from spikemm.layers import SDSA, ConvBN, OverTime, RepConvBN, SepConv
+from spikemm.registry import MODELS
+
+MODES = ('fast', 'spike')
+
+
+def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
+    """A copy of ``model`` for inference, in evaluation mode, with the same outputs and fewer layers.
+
+    Args:
+        model: Any module with spikemm's layers in it.
+        mode: 'fast' folds every norm into its convolution and keeps RepConv factored: the least work on CPU and GPU.
+            'spike' also merges each RepConv, with its padded norm, into one 3x3 convolution, and each
+            depthwise-pointwise pair into one dense convolution: more work there, but then every weight layer meets
+            spikes only, as a neuromorphic chip needs and as the energy of the paper assumes.
+
+    Raises:
+        ValueError: ``mode`` is unknown, or ``model`` has nothing to fold (was it folded before?).
+    """
+    if mode not in MODES:
+        raise ValueError(f'mode must be one of {MODES}, but got {mode!r}.')
+    model = copy.deepcopy(model).eval()
+    folders = {RepConvBN: _factored_rep_conv if mode == 'fast' else _dense_rep_conv, ConvBN: _folded_conv_bn}
+    folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv}
+    if not _replace(model, folders):
+        raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
+    return model
+
+
+@MODELS.register_module()
+def Reparameterized(model: dict, mode: str = 'fast') -> nn.Module:  # noqa: N802  (a type in configs)
+    """Build a model and fold it, to load a checkpoint that was saved after folding."""
+    return reparameterize(MODELS.build(model), mode)
+
+
+@torch.no_grad()
+def _replace(parent: nn.Module, folders: dict[type, Callable]) -> int:
+    """Fold the layers below ``parent``, inner ones first; the number of those folded."""
+    folded = 0
+    for name, child in parent.named_children():
+        folded += _replace(child, folders)
+        if type(child) in folders:
+            setattr(parent, name, folders[type(child)](child))
+            folded += 1
+    return folded
+
+
+def _affine(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Scale and shift that a norm applies in evaluation, in float64."""
+    scale = bn.weight.double() / (bn.running_var.double() + bn.eps).sqrt()
+    return scale, bn.bias.double() - bn.running_mean.double() * scale
+
+
+def _conv(weight: Tensor, bias: Tensor | None, like: nn.Conv2d, **kwargs) -> nn.Conv2d:
+    """A convolution with these weights, of the type and place of ``like``'s."""
+    args = dict(stride=like.stride, padding=like.padding, groups=like.groups) | kwargs
+    out_channels, in_channels, *kernel = weight.shape
+    conv = nn.Conv2d(in_channels * args['groups'], out_channels, kernel, bias=bias is not None, **args)
+    conv = conv.to(like.weight)
+    conv.weight.copy_(weight)
+    if bias is not None:
+        conv.bias.copy_(bias)
+    return conv
+
+
+def _folded_conv_bn(layer: ConvBN) -> OverTime:
+    scale, shift = _affine(layer.bn)
+    if layer.conv.bias is not None:
+        shift = shift + scale * layer.conv.bias.double()
+    return OverTime(_conv(scale[:, None, None, None] * layer.conv.weight.double(), shift, layer.conv))
+
+
+def _factors(layer: RepConvBN) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weights of the three convolutions with the norms in them, and the bias of the last; float64.
+
+    The norm before the depthwise convolution leaves its scale only: what it shifts is its padding's value, too, so
+    that the shift passes the convolution as a constant.
+    """
+    scale1, shift1 = _affine(layer.bn1)
+    scale2, shift2 = _affine(layer.bn2)
+    scale3, shift3 = _affine(layer.bn)
+    dw, pw = layer.dw.weight.double(), layer.pw.weight.double()
+    constant = pw.flatten(1) @ (dw.sum((1, 2, 3)) * shift1)
+    scale = scale3 * scale2
+    return (
+        scale1[:, None, None, None] * layer.conv.weight.double(),
+        dw,
+        scale[:, None, None, None] * pw,
+        scale * constant + scale3 * shift2 + shift3,
+    )
+
+
+def _factored_rep_conv(layer: RepConvBN) -> OverTime:
+    conv, dw, pw, bias = _factors(layer)
+    convs = _conv(conv, None, layer.conv), _conv(dw, None, layer.dw, padding=1), _conv(pw, bias, layer.pw)
+    return OverTime(nn.Sequential(*convs))
+
+
+def _dense_rep_conv(layer: RepConvBN) -> OverTime:
+    conv, dw, pw, bias = _factors(layer)
+    kernel = torch.einsum('om,mhw,mi->oihw', pw.flatten(1), dw[:, 0], conv.flatten(1))
+    return OverTime(_conv(kernel, bias, layer.pw, padding=1))
+
+
+def _dense_sep_conv(layer: SepConv) -> SepConv:
+    """The pair's kernel is the pointwise one's combination of depthwise ones; ``pw2`` was folded before."""
+    pw2 = layer.pw2.layer
+    kernel = torch.einsum('om,mhw->omhw', pw2.weight.double().flatten(1), layer.dw.weight.double()[:, 0])
+    layer.pw2 = OverTime(_conv(kernel, pw2.bias, pw2, padding=layer.dw.padding))
+    layer.dw = nn.Identity()
+    return layer
+
+
+def _joint_qkv(layer: SDSA) -> SDSA:
+    """Q, K and V in one go: their first convolutions read the same spikes, their neurons have the same constants."""
+    if any(list(getattr(layer, f'{name}_neuron').parameters()) for name in layer.inputs):
+        return layer  # neurons that learn have constants of their own
+    parts = [getattr(layer, name).layer for name in layer.inputs]
+    stages = [p if isinstance(p, nn.Sequential) else [p] for p in parts]
+    joint = []
+    for i, convs in enumerate(zip(*stages, strict=True)):
+        weight = torch.cat([conv.weight for conv in convs])
+        bias = None if convs[0].bias is None else torch.cat([conv.bias for conv in convs])
+        groups = convs[0].groups * (len(convs) if i else 1)
+        joint.append(_conv(weight, bias, convs[0], groups=groups))
+    layer.join(OverTime(nn.Sequential(*joint)))
+    return layer

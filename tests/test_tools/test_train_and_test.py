@@ -1,0 +1,149 @@
+"""The tools as a user runs them, each run in its own processes, and their flags in this one."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from loss_recorder import losses
+from mmengine.registry import DefaultScope
+
+from spikemm.apis import evaluate, evaluate_config, parse_test_args, parse_train_args, train_config
+
+# Mixup mixes the images of one process and a random crop depends on it; LeNet5 has no batch norm and no dropout
+DETERMINED = (
+    'model.train_cfg=None', 'model.head.loss.use_soft=False', 'train_dataloader.dataset.pipeline.1.padding=None',
+    'randomness.seed=0', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
+
+
+def shell(*command, cwd):
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    env = {**os.environ, 'PATH': path, 'PYTHONPATH': str(Path(__file__).parent), 'OMP_NUM_THREADS': '1', 'PORT': '29617'}
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope='module')
+def distributed(config, tmp_path_factory):
+    """Work directory and output of a run of two processes."""
+    work_dir = tmp_path_factory.mktemp('distributed')
+    options = ('train_dataloader.batch_size=4', 'train_dataloader.num_workers=0', 'sync_bn=torch', *DETERMINED)
+    output = shell(
+        ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', work_dir, '--cfg-options', *options, cwd=work_dir)
+    return work_dir, output
+
+
+def test_two_processes_train_as_one_with_their_batch_together(run, tmp_path, distributed):
+    work_dir, output = distributed
+    run('one', *DETERMINED)
+    one, *two = losses(tmp_path / 'one'), losses(work_dir, 0), losses(work_dir, 1)
+    assert list(one) == list(two[0]) == list(range(9))
+    for iteration, (loss, _) in one.items():
+        # equal up to rounding, because the loss is a mean over images and nothing else ties the images of a batch
+        assert (two[0][iteration][0] + two[1][iteration][0]) / 2 == pytest.approx(loss, abs=1e-4)
+    assert '2 GPUs or processes x 4 samples x 1 accumulated = 8 samples a step' in output
+
+
+def test_the_log_begins_without_the_noise_of_imports(distributed):
+    for noise in ('OneDL', 'faster_coco_eval', 'FileClient', 'HardDiskBackend', 'subnormal'):
+        assert noise not in distributed[1]
+
+
+def test_a_checkpoint_is_evaluated_and_its_metrics_stored(config, tmp_path, distributed):
+    checkpoint, out = distributed[0] / 'epoch_3.pth', tmp_path / 'metrics.json'
+    shell(
+        sys.executable, ROOT / 'tools' / 'test.py', config, checkpoint, '--amp', '--out', out, '--out-item', 'metrics',
+        '--show-dir', 'pictures', cwd=tmp_path)
+    assert 0 <= json.loads(out.read_text())['accuracy/top1'] <= 100
+    assert len(list(tmp_path.glob('work_dirs/tiny/*/pictures/*.png'))) == 24
+
+
+def test_predictions_are_stored_with_flipping(config, tmp_path, distributed):
+    out = tmp_path / 'predictions.pkl'
+    args = parse_test_args([str(config), str(distributed[0] / 'epoch_3.pth'), '--tta', '--work-dir', str(tmp_path)])
+    evaluate(evaluate_config(args), str(out))
+    predictions = pickle.loads(out.read_bytes())
+    assert len(predictions) == 24 and predictions[0]['pred_score'].shape == (3,)
+    assert DefaultScope.get_current_instance() is None, 'the scope of the run must end with it'
+
+
+def test_amp_is_bfloat16_on_cpu(run, tmp_path):
+    runner = run('amp', '--amp', *DETERMINED)
+    run('full', *DETERMINED)
+    assert type(runner.optim_wrapper).__name__ == 'CPUAmpOptimWrapper'
+    rounded, exact = losses(tmp_path / 'amp')[0][0], losses(tmp_path / 'full')[0][0]
+    assert rounded != exact and rounded == pytest.approx(exact, rel=2 ** -6)
+
+
+def test_the_learning_rate_is_scaled_by_the_batch_with_accumulation(run, tmp_path):
+    run('scaled', '--auto-scale-lr', 'auto_scale_lr.base_batch_size=32', 'optim_wrapper.accumulative_counts=3')
+    assert losses(tmp_path / 'scaled')[0][1] == pytest.approx(0.05 * 8 * 3 / 32)
+
+
+def test_scaling_without_a_base_is_refused(run):
+    with pytest.raises(ValueError, match=r'auto_scale_lr must give the base_batch_size .* but got None'):
+        run('unscaled', '--auto-scale-lr')
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(run, config, distributed):
+    other = ('load_from=' + str(distributed[0] / 'epoch_3.pth'), 'model.backbone.num_classes=7')
+    with pytest.raises(RuntimeError, match=r'2 of another shape, first backbone.classifier.2.weight: .*\[3, 84\]'):
+        run('shape', *other)
+    with pytest.raises(RuntimeError, match=r'4 missing, first backbone.classifier.0.weight'):
+        run('missing', *other[:1], 'model.backbone.num_classes=5', 'model.backbone.type=MobileNetV2')
+    run('asked for', *other, 'strict_load=False', 'train_cfg.max_epochs=1')
+
+
+def test_the_work_directory_is_named_after_the_config(config):
+    def work_dir(*args):
+        return train_config(parse_train_args([str(config), *args])).work_dir
+
+    assert work_dir() == 'work_dirs/tiny'
+    assert work_dir('--cfg-options', 'work_dir=a') == 'a'
+    assert work_dir('--cfg-options', 'work_dir=a', '--work-dir', 'b') == 'b'
+
+
+def test_loader_defaults_follow_the_workers_and_the_task_library(config):
+    def loader(*options):
+        args = parse_train_args([str(config), '--cfg-options', *options])
+        return train_config(args).train_dataloader
+
+    assert loader('train_dataloader.num_workers=2').persistent_workers
+    assert not loader('train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=True').persistent_workers
+    assert loader('default_scope=mmpretrain').collate_fn.type == 'default_collate'
+    assert 'collate_fn' not in loader('default_scope=mmdet')
+
+
+@pytest.mark.parametrize(('args', 'message'), [
+    (['absent.pth'], "there is no checkpoint 'absent.pth'"),
+    ([__file__, '--out-item', 'pred'], '--out-item needs --out'),
+])
+def test_a_command_line_that_cannot_work_ends_at_once(config, capsys, args, message):
+    with pytest.raises(SystemExit):
+        parse_test_args([str(config), *args])
+    assert message in capsys.readouterr().err
+
+
+def test_a_launcher_without_its_processes_is_refused(run, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(RuntimeError, match='must be started by torchrun'):
+        run('alone', '--launcher', 'pytorch')
+
+
+def test_what_needs_a_gpu_says_so(run):
+    with pytest.raises(ValueError, match="strategy must be 'DDPStrategy' or absent .* but got 'FSDPStrategy'"):
+        run('sharded', 'runner_type=FlexibleRunner', 'strategy.type=FSDPStrategy')
+
+
+def test_the_flexible_runner_resumes_too(run, tmp_path):
+    flexible = ('runner_type=FlexibleRunner', 'env_cfg.dist_cfg.backend=gloo')
+    run('flexible', *flexible, 'train_cfg.max_epochs=2')
+    run('flexible', *flexible, '--resume')
+    run('stock')
+    assert list(losses(tmp_path / 'flexible')) == list(range(9))
+    assert losses(tmp_path / 'flexible')[8][1] == losses(tmp_path / 'stock')[8][1]
