@@ -1,6 +1,7 @@
 """Predict an image: ``python demo/image_demo.py IMAGE CONFIG CHECKPOINT``."""
 
 import argparse
+import pickle
 from pathlib import Path
 
 from spikemm.apis.inferencers import init_inferencer
@@ -19,7 +20,7 @@ def main() -> None:
     try:
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         prediction, = inferencer(args.image)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         parser.exit(1, f'{parser.prog}: {error}\n')
     print(inferencer.describe(prediction, args.topk))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -93,24 +93,24 @@ class ClassificationInferencer(ImageClassificationInferencer):
         Returns:
             A figure to save with ``savefig('picture.png')``.
         """
+        captions = [f'{self.class_name(p["pred_label"])}  {p["pred_score"]:.0%}' for p in predictions]
+        colours = [UNKNOWN] * len(captions)
+        for i, label in enumerate(() if labels is None else labels):
+            right = predictions[i]['pred_label'] == label
+            colours[i] = RIGHT if right else WRONG
+            captions[i] += '' if right else f', true {self.class_name(label)}'
         columns = min(columns, len(images))
         rows = -(-len(images) // columns)
-        width = max(1.0, 3 / columns)  # of an image, in inches
+        width = max(1.0, 3 / columns, 0.09 * max(map(len, captions)))  # of an image, in inches
         figure = Figure((columns * width, rows * (width + 0.25)), dpi=100, layout='constrained')
         axes = figure.subplots(rows, columns, squeeze=False).flat
         for ax in axes:
             ax.set(xticks=[], yticks=[], frame_on=False)
-        for i, (image, prediction) in enumerate(zip(images, predictions, strict=True)):
-            label = prediction['pred_label']
-            caption = f'{self.class_name(label)}  {prediction["pred_score"]:.0%}'
-            colour = UNKNOWN if labels is None else RIGHT if label == labels[i] else WRONG
-            if colour == WRONG:
-                caption += f'  not {self.class_name(labels[i])}'
-                axes[i].patch.set(edgecolor=WRONG, linewidth=6)
-                axes[i].set_frame_on(True)
-            pixels = image if isinstance(image, np.ndarray) else imread(str(image))
-            axes[i].imshow(pixels[..., ::-1])
-            axes[i].set_xlabel(caption, color=colour)
+        for ax, image, caption, colour in zip(axes, images, captions, colours, strict=False):
+            ax.imshow((image if isinstance(image, np.ndarray) else imread(str(image)))[..., ::-1])
+            ax.set_xlabel(caption, color=colour)
+            ax.set_frame_on(colour == WRONG)
+            ax.spines[:].set(color=WRONG, linewidth=5)
         return figure
 
 
@@ -135,8 +135,8 @@ def load_classifier(cfg: Config, checkpoint: str) -> BaseModel:
 
 
 INFERENCERS = {'mmpretrain': ClassificationInferencer}
-"""By the ``default_scope`` of a config. Each class takes a config, a checkpoint and a device, is called with images, and
-has ``describe`` and ``draw``."""
+"""By the ``default_scope`` of a config. Each class takes a config, a checkpoint and a device; it is called with images,
+and ``describe`` and ``draw`` show what it predicts."""
 
 
 def init_inferencer(

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from spikemm.ops.depthwise import depthwise_conv2d
+
 from .time import over_time
 
 
@@ -40,6 +42,21 @@ class ConvBN(nn.Module):
             # .data: the backward of a training batch norm saves the running variance, but does not read it.
             bn.running_var.data.copy_(kept * before + (bn.running_var - kept * before) * unbiased)
         return x.expand(T, *x.shape)
+
+
+class DepthwiseConv(nn.Conv2d):
+    """Depthwise convolution ``[N, C, H, W]`` of stride 1 that keeps the size; its weight gradient is ours on CPU.
+
+    Args:
+        channels: Channels of the input and output.
+        kernel_size: Odd.
+    """
+
+    def __init__(self, channels: int, kernel_size: int) -> None:
+        super().__init__(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return depthwise_conv2d(x, self.weight, self.bias, self.padding[0])
 
 
 class Downsample(nn.Module):

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from spikemm.neurons import build_neuron
 
-from .conv import ConvBN
+from .conv import ConvBN, DepthwiseConv
 from .time import over_time
 
 
@@ -28,7 +28,7 @@ class SepConv(nn.Module):
         hidden = ratio * in_channels
         self.pw1 = ConvBN(in_channels, hidden)
         self.neuron = build_neuron(neuron)
-        self.dw = nn.Conv2d(hidden, hidden, kernel_size, padding=kernel_size // 2, groups=hidden, bias=False)
+        self.dw = DepthwiseConv(hidden, kernel_size)
         self.pw2 = ConvBN(hidden, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -172,9 +172,7 @@ def call(
     use_mask = mask is not None
     mask = mask if use_mask else offset.new_zeros(len(offset), 1)
     bias = bias if bias is not None else weight.new_zeros(len(weight))
-    # Autocast would mix half types into the matrix products inside the operator.
-    with torch.autocast(weight.device.type, enabled=False):
-        return operator(*full_precision(*tensors, mask, bias), *geometry, use_mask)
+    return operator(*full_precision(*tensors, mask, bias), *geometry, use_mask)
 
 
 def samples_outside(offset: Tensor, kernel_size: tuple[int, int], geometry: Geometry) -> Tensor:
@@ -186,6 +184,6 @@ def samples_outside(offset: Tensor, kernel_size: tuple[int, int], geometry: Geom
     )
     at_h = kernel_h[:, None] * geometry.dilation_h + rows * geometry.stride_h - geometry.pad_h  # [kh, H_out]
     at_w = kernel_w[:, None] * geometry.dilation_w + columns * geometry.stride_w - geometry.pad_w
-    y, x = offset.view(batch, -1, *kernel_size, 2, height, width).unbind(4)  # [B, groups, kh, kw, H_out, W_out]
+    y, x = offset.reshape(batch, -1, *kernel_size, 2, height, width).unbind(4)  # [B, groups, kh, kw, H_out, W_out]
     outside = (at_h[:, None, :, None] + y <= -1) | (at_w[:, None] + x <= -1)
-    return outside.view(batch, channels // 2, height, width)
+    return outside.reshape(batch, channels // 2, height, width)

@@ -22,7 +22,6 @@ def spikes(C: int = 4) -> torch.Tensor:
 
 
 def stem(**kwargs) -> Downsample:
-    torch.manual_seed(0)
     return random_(Downsample(3, 6, 7, stride=2, **kwargs)).double()
 
 

@@ -11,13 +11,18 @@ from spikemm.layers import RepConvBN
 
 
 def random_(layer: nn.Module, seed: int = 0) -> nn.Module:
-    """Norms that shift, scale and remember, so that no term of a formula is zero."""
+    """Weights that make neurons fire, and norms that shift, scale and remember: no term of a formula is zero."""
     g = torch.Generator().manual_seed(seed)
-    for bn in (m for m in layer.modules() if isinstance(m, nn.BatchNorm2d)):
-        for tensor, low, high in ((bn.weight, 1.0, 3.0), (bn.bias, -0.5, 1.0)):
-            tensor.data.uniform_(low, high, generator=g)
-        bn.running_mean.uniform_(-0.5, 0.5, generator=g)
-        bn.running_var.uniform_(0.5, 1.5, generator=g)
+    for module in layer.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data.normal_(0, 1.5 / module.weight[0].numel() ** 0.5, generator=g)
+            if module.bias is not None:
+                module.bias.data.uniform_(-0.5, 0.5, generator=g)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.weight.data.uniform_(1.0, 3.0, generator=g)
+            module.bias.data.uniform_(-0.5, 1.0, generator=g)
+            module.running_mean.uniform_(-0.5, 0.5, generator=g)
+            module.running_var.uniform_(0.5, 1.5, generator=g)
     return layer
 
 
@@ -33,7 +38,6 @@ def explicit(layer: RepConvBN, x: Tensor) -> Tensor:
 
 @pytest.fixture
 def layer():
-    torch.manual_seed(0)
     return random_(RepConvBN(6, 8)).double()
 
 

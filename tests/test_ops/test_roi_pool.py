@@ -23,7 +23,7 @@ def test_ties_go_to_the_first_pixel():
 
 def test_an_empty_roi_and_a_bin_outside_give_0_and_no_gradient():
     x = (RAMP + 1).requires_grad_()
-    pooled = roi_pool(x, torch.tensor([[0.0, 3, 3, 1, 1], [0, 20, 20, 24, 24]]), 2)
+    pooled = roi_pool(x, torch.tensor([[0.0, 2.9, 2.9, 1.2, 1.2], [0, 20, 20, 24, 24]]), 2)
     pooled.sum().backward()
     assert not pooled.any()
     assert not x.grad.any()

@@ -1,7 +1,5 @@
 """A stock mmpretrain classifier that trains in a second on an image folder made here."""
 
-from pathlib import Path
-
 import cv2
 import loss_recorder  # noqa: F401  registers the hooks
 import numpy as np
@@ -9,8 +7,6 @@ import pytest
 import torch
 
 from spikemm.apis import parse_train_args, train, train_config
-
-ROOT = Path(__file__).parents[2]
 
 CONFIG = """
 default_scope = 'mmpretrain'
@@ -55,12 +51,14 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread(monkeypatch):
     """Models this small are 10 times slower with two threads on cores that others use as well."""
+    monkeypatch.setenv('LOCAL_RANK', '0')  # which the command lines would set for good
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

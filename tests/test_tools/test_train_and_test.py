@@ -3,16 +3,18 @@
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from loss_recorder import losses
 from mmengine.registry import DefaultScope
 
 from spikemm.apis import evaluate, evaluate_config, parse_test_args, parse_train_args, train_config
+
+TOOLS = Path(__file__).parents[2] / 'tools'
 
 # Mixup mixes the images of one process and a random crop depends on it; LeNet5 has no batch norm and no dropout
 DETERMINED = (
@@ -21,11 +23,18 @@ DETERMINED = (
 
 
 def shell(*command, cwd):
-    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-    env = {**os.environ, 'PATH': path, 'PYTHONPATH': str(Path(__file__).parent), 'OMP_NUM_THREADS': '1', 'PORT': '29617'}
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
+    env = {
+        **os.environ, 'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'OMP_NUM_THREADS': '1',
+        'PYTHONPATH': str(Path(__file__).parent), 'PORT': str(free_port())}
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope='module')
@@ -34,7 +43,7 @@ def distributed(config, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('distributed')
     options = ('train_dataloader.batch_size=4', 'train_dataloader.num_workers=0', 'sync_bn=torch', *DETERMINED)
     output = shell(
-        ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', work_dir, '--cfg-options', *options, cwd=work_dir)
+        TOOLS / 'dist_train.sh', config, 2, '--work-dir', work_dir, '--cfg-options', *options, cwd=work_dir)
     return work_dir, output
 
 
@@ -57,10 +66,11 @@ def test_the_log_begins_without_the_noise_of_imports(distributed):
 def test_a_checkpoint_is_evaluated_and_its_metrics_stored(config, tmp_path, distributed):
     checkpoint, out = distributed[0] / 'epoch_3.pth', tmp_path / 'metrics.json'
     shell(
-        sys.executable, ROOT / 'tools' / 'test.py', config, checkpoint, '--amp', '--out', out, '--out-item', 'metrics',
+        sys.executable, TOOLS / 'test.py', config, checkpoint, '--amp', '--out', out, '--out-item', 'metrics',
         '--show-dir', 'pictures', cwd=tmp_path)
     assert 0 <= json.loads(out.read_text())['accuracy/top1'] <= 100
-    assert len(list(tmp_path.glob('work_dirs/tiny/*/pictures/*.png'))) == 24
+    assert list(tmp_path.glob('pictures/*.png'))
+    assert list(tmp_path.glob('work_dirs/tiny/*/*.log'))
 
 
 def test_predictions_are_stored_with_flipping(config, tmp_path, distributed):
@@ -91,12 +101,14 @@ def test_scaling_without_a_base_is_refused(run):
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(run, config, distributed):
-    other = ('load_from=' + str(distributed[0] / 'epoch_3.pth'), 'model.backbone.num_classes=7')
+    given = f'load_from={distributed[0] / "epoch_3.pth"}'
     with pytest.raises(RuntimeError, match=r'2 of another shape, first backbone.classifier.2.weight: .*\[3, 84\]'):
-        run('shape', *other)
-    with pytest.raises(RuntimeError, match=r'4 missing, first backbone.classifier.0.weight'):
-        run('missing', *other[:1], 'model.backbone.num_classes=5', 'model.backbone.type=MobileNetV2')
-    run('asked for', *other, 'strict_load=False', 'train_cfg.max_epochs=1')
+        run('wider', given, 'model.backbone.num_classes=7')
+    keys = r'4 unexpected, first backbone.classifier.0.weight, backbone.classifier.0.bias, backbone.classifier.2.weight'
+    with pytest.raises(RuntimeError, match=keys):
+        run('headless', given, 'model.backbone.num_classes=-1')
+    seven = ('model.backbone.num_classes=7', 'model.data_preprocessor.num_classes=7')
+    run('asked for', given, *seven, 'strict_load=False', 'train_cfg.max_epochs=1')
 
 
 def test_the_work_directory_is_named_after_the_config(config):
@@ -136,7 +148,7 @@ def test_a_launcher_without_its_processes_is_refused(run, monkeypatch):
 
 
 def test_what_needs_a_gpu_says_so(run):
-    with pytest.raises(ValueError, match="strategy must be 'DDPStrategy' or absent .* but got 'FSDPStrategy'"):
+    with pytest.raises(ValueError, match=r"strategy must be 'DDPStrategy' or absent .* but got 'FSDPStrategy'"):
         run('sharded', 'runner_type=FlexibleRunner', 'strategy.type=FSDPStrategy')
 
 

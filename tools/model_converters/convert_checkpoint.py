@@ -1,4 +1,4 @@
-"""Turn published weights into a checkpoint of ours: ``python tools/model_converters/convert_checkpoint.py sdt-v2 SRC DST``.
+"""Turn published weights into a checkpoint of ours: ``python convert_checkpoint.py sdt-v2 SRC DST``.
 
 The source is a ``.safetensors`` file or a ``.pth`` with the weights under 'model' or 'state_dict', or as they are. The
 result is a plain mmengine checkpoint, ``dict(state_dict=..., meta=...)``, which loads without ``--trust``.
@@ -8,7 +8,7 @@ import argparse
 import hashlib
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -69,7 +69,7 @@ def convert(source: str, src: Path, dst: Path, config: str | None = None) -> dic
     return state_dict
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Turn published weights into a checkpoint of ours.')
     parser.add_argument('source', choices=sorted(SOURCES), help='where the weights come from')
     parser.add_argument('src', type=Path, help='published file')
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument(
         '--trust', '--trust-checkpoint', action='store_true',
         help='unpickle whatever the file holds, code included; without it such a file is refused')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.trust:
         os.environ[TRUST] = '1'
     try:
