@@ -2,21 +2,22 @@
 
 import argparse
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 from spikemm.apis.inferencers import init_inferencer
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description='Predict the class of an image.')
     parser.add_argument('image', help='image file')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file or URL')
-    parser.add_argument('--out', help='file for the picture (default: the name of the image with _pred.png)')
+    parser.add_argument('--out', type=Path, help='picture to write (default: the name of the image with _pred.png)')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
     parser.add_argument('--topk', type=int, default=5, help='number of classes to print (default: 5)')
-    args = parser.parse_args()
-    out = Path(args.out or f'{Path(args.image).stem}_pred.png')
+    args = parser.parse_args(argv)
+    out = args.out or Path(f'{Path(args.image).stem}_pred.png')
     try:
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         prediction, = inferencer(args.image)

@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def draw_samples(dataset, number: int, seed: int) -> tuple[list[str], list[int]]
     return [sample['img_path'] for sample in samples], [int(sample['gt_label']) for sample in samples]
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description='Draw the predictions for random images of the test data of a config.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument('--number', type=int, default=40, help='number of images')
     parser.add_argument('--seed', type=int, default=0, help='decides which images')
     parser.add_argument('--device', help='cpu, cuda:0, ...; None is the GPU if there is one')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.number < 1:
         parser.error(f'--number must be at least 1, but got {args.number}')
     try:

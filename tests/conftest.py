@@ -14,7 +14,7 @@ GOLDEN = Path(__file__).parent / 'data' / 'golden'
 
 
 def pytest_configure():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # models this small are 10 times slower on more, where the cores have other work
 
 
 def pytest_collection_modifyitems(items):

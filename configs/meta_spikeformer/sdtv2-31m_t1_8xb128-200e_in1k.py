@@ -1,3 +1,3 @@
 _base_ = './sdtv2-15m_t1_8xb128-200e_in1k.py'
 
-model = dict(backbone=dict(arch='31m'), head=dict(in_channels=480))
+model = dict(backbone=dict(arch=dict(preset='31m')), head=dict(in_channels=480))

@@ -5,4 +5,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(arch='55m'), head=dict(in_channels=640))
+model = dict(backbone=dict(arch=dict(preset='55m')), head=dict(in_channels=640))

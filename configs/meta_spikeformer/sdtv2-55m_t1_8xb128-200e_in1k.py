@@ -1,3 +1,3 @@
 _base_ = './sdtv2-15m_t1_8xb128-200e_in1k.py'
 
-model = dict(backbone=dict(arch='55m'), head=dict(in_channels=640))
+model = dict(backbone=dict(arch=dict(preset='55m')), head=dict(in_channels=640))

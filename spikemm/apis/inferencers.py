@@ -103,7 +103,7 @@ class ClassificationInferencer(ImageClassificationInferencer):
         rows = -(-len(images) // columns)
         width = max(1.0, 3 / columns, 0.09 * max(map(len, captions)))  # of an image, in inches
         figure = Figure((columns * width, rows * (width + 0.25)), dpi=100, layout='constrained')
-        axes = figure.subplots(rows, columns, squeeze=False).flat
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax in axes:
             ax.set(xticks=[], yticks=[], frame_on=False)
         for ax, image, caption, colour in zip(axes, images, captions, colours, strict=False):

