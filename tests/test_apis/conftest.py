@@ -9,10 +9,11 @@ from mmengine.registry import MODELS, DefaultScope
 
 CONFIG = """
 default_scope = 'mmpretrain'
+neuron = dict(type='LIF', v_threshold=0.05)  # low enough that random weights fire up to the head
 model = dict(
     type='ImageClassifier',
-    backbone=dict(type='spikemm.MetaSpikeFormer', arch='nano', T=2),
-    head=dict(type='spikemm.SpikeLinearClsHead', num_classes=2, in_channels=96))
+    backbone=dict(type='spikemm.MetaSpikeFormer', arch='nano', T=2, neuron=neuron),
+    head=dict(type='spikemm.SpikeLinearClsHead', num_classes=2, in_channels=96, neuron=neuron))
 data_preprocessor = dict(num_classes=2, mean=[100., 110., 120.], std=[50., 60., 70.], to_rgb=True)
 test_dataloader = dict(dataset=dict(
     type='spikemm.ImageFolder', data_root='{images}', classes=['cat', 'dog'], test_mode=True,
@@ -44,11 +45,7 @@ def model(config):
     torch.manual_seed(0)
     cfg = Config.fromfile(config)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
-    for norm in model.modules():
-        if isinstance(norm, torch.nn.BatchNorm2d):
-            torch.nn.init.constant_(norm.weight, 2)  # strong enough that neurons fire up to the head
-    return model.eval()
+        return MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor)).eval()
 
 
 @pytest.fixture
