@@ -16,6 +16,8 @@ def draw_samples(dataset, number: int, seed: int) -> tuple[list[str], list[int]]
     """Choose samples of a classification dataset at random; return their files and labels."""
     order = np.random.default_rng(seed).permutation(len(dataset))[:number]
     samples = [dataset.get_data_info(int(i)) for i in order]
+    if 'img_path' not in samples[0]:
+        raise ValueError(f'the test data must be image files, but {type(dataset).__name__} has none.')
     return [sample['img_path'] for sample in samples], [int(sample['gt_label']) for sample in samples]
 
 

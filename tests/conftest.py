@@ -33,3 +33,11 @@ def golden():
         return load_file(GOLDEN / f'{name}.safetensors'), json.loads((GOLDEN / f'{name}.json').read_text())
 
     return load
+
+
+@pytest.fixture(params=[1, 2], ids=['one thread', 'two threads'])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)

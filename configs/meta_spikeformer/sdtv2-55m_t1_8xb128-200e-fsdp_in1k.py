@@ -10,8 +10,8 @@ strategy = dict(
         auto_wrap_policy=dict(
             type='torch.distributed.fsdp.wrap.size_based_auto_wrap_policy',
             min_num_params=int(4e6))))  # about one block of the last stages
-# A GPU holds a flat piece of every parameter. So this is not Lamb, whose trust ratio is that of a whole one, there is no
-# clip_grad, which would take the norm of the pieces, and weight decay goes by the kind of layer, not by ndim.
+# A GPU holds a flat piece of every parameter. So this is not Lamb, whose trust ratio is that of a whole one, there is
+# no clip_grad, which would take the norm of the pieces, and weight decay goes by the kind of layer, not by ndim.
 optim_wrapper = dict(
     type='AmpOptimWrapper',
     use_fsdp=True,

@@ -52,6 +52,8 @@ def parse_train_args(argv: Sequence[str] | None = None) -> Namespace:
         help='scale the learning rate by the effective batch over auto_scale_lr.base_batch_size')
     parser.add_argument('--no-persistent-workers', action='store_true', help='start the data workers anew every epoch')
     args = parser.parse_args(argv)
+    if args.resume and args.resume != 'auto':
+        check_checkpoint(parser, args.resume)
     set_environment(args)
     return args
 
@@ -71,8 +73,7 @@ def parse_test_args(argv: Sequence[str] | None = None) -> Namespace:
     args = parser.parse_args(argv)
     if args.out_item and not args.out:
         parser.error('--out-item needs --out')
-    if '://' not in args.checkpoint and not Path(args.checkpoint).expanduser().exists():
-        parser.error(f'there is no checkpoint {args.checkpoint!r}')
+    check_checkpoint(parser, args.checkpoint)
     set_environment(args)
     return args
 
@@ -92,6 +93,11 @@ def new_parser(description: str) -> ArgumentParser:
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by some launchers')
     return parser
+
+
+def check_checkpoint(parser: ArgumentParser, path: str) -> None:
+    if '://' not in path and not Path(path).expanduser().exists():
+        parser.error(f'there is no checkpoint {path!r}')
 
 
 def set_environment(args: Namespace) -> None:

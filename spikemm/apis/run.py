@@ -1,6 +1,7 @@
 """Run a config: mmengine's runner, with what :mod:`spikemm.engine` adds to it."""
 
 import os
+from copy import deepcopy
 from pathlib import Path
 
 import mmengine
@@ -21,6 +22,7 @@ def train(cfg: Config) -> Runner | FlexibleRunner:
     Returns:
         The runner after training.
     """
+    cfg = deepcopy(cfg)
     prepare(cfg)
     keep_checkpoints_safe(cfg)
     add_hooks(cfg, 'SeedHook', 'ResumeScheduleHook')
@@ -48,6 +50,10 @@ def evaluate(cfg: Config, out: str | None = None, out_item: str = 'pred') -> dic
     dump = out is not None and out_item == 'pred' and scope != 'mmseg'
     if dump and Path(out).suffix not in ('.pkl', '.pickle'):
         raise ValueError(f'out must be a .pkl file for predictions, but got {out!r}.')
+    cfg = deepcopy(cfg)
+    if cfg.get('launcher', 'none') == 'none':  # a model that was trained in shards is whole in its checkpoint
+        cfg.pop('runner_type', None)
+        cfg.pop('strategy', None)
     prepare(cfg)
     with DefaultScope.overwrite_default_scope(scope):
         runner = build_runner(cfg)
@@ -61,7 +67,7 @@ def evaluate(cfg: Config, out: str | None = None, out_item: str = 'pred') -> dic
 
 
 def prepare(cfg: Config) -> None:
-    """Fit the process and a config to the machine.
+    """Fit the process and the config to the machine.
 
     Raises:
         RuntimeError: ``launcher='pytorch'`` without its processes.
@@ -77,24 +83,37 @@ def prepare(cfg: Config) -> None:
 def keep_checkpoints_safe(cfg: Config) -> None:
     hooks = cfg.get('default_hooks') or {}
     checkpoint = hooks.get('checkpoint', {'type': 'CheckpointHook', 'interval': 1})  # the runner's default
-    if checkpoint and checkpoint['type'] == 'CheckpointHook':
+    if checkpoint and checkpoint.get('type') == 'CheckpointHook':
         cfg.default_hooks = {**hooks, 'checkpoint': {**checkpoint, 'type': 'spikemm.SafeCheckpointHook'}}
 
 
 def add_hooks(cfg: Config, *names: str) -> None:
     hooks = cfg.get('custom_hooks') or []
-    present = {hook['type'] for hook in hooks}
+    present = {hook['type'] for hook in hooks if isinstance(hook, dict)}
     cfg.custom_hooks = [*hooks, *({'type': f'spikemm.{name}'} for name in names if f'spikemm.{name}' not in present)]
 
 
 def build_runner(cfg: Config) -> Runner | FlexibleRunner:
+    """Build mmengine's runner, or the one that ``runner_type`` names.
+
+    For a model that does not fit on one GPU, its parameters can be sharded (FSDP)::
+
+        runner_type = 'FlexibleRunner'
+        strategy = dict(
+            type='FSDPStrategy',
+            state_dict_cfg='full',  # one checkpoint file, as without FSDP
+            model_wrapper=dict(auto_wrap_policy=dict(
+                type='torch.distributed.fsdp.wrap.size_based_auto_wrap_policy', min_num_params=1_000_000)))
+    """
+    if 'runner_type' in cfg and not cfg.get('env_cfg'):
+        cfg.env_cfg = {'dist_cfg': {'backend': 'nccl'}}  # FlexibleRunner has no default
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
 def count_batch(runner: Runner | FlexibleRunner) -> None:
     """Log the samples of an optimizer step, and let ``auto_scale_lr`` go by them: mmengine forgets accumulation."""
     loader = runner.cfg.train_dataloader
-    batch = loader.get('batch_size') or loader.batch_sampler.batch_size
+    batch = loader.get('batch_size') or loader.get('batch_sampler', {}).get('batch_size', 1)
     accumulated = runner.cfg.optim_wrapper.get('accumulative_counts', 1)
     print_log(
         f'Effective batch: {runner.world_size} GPUs or processes x {batch} samples x {accumulated} accumulated = '

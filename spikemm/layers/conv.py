@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from spikemm.ops.depthwise import depthwise_conv2d
 
+from .fire import norm_fire
 from .time import over_time
 
 
@@ -25,8 +26,9 @@ class ConvBN(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=bias)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return over_time(lambda x: self.bn(self.conv(x)), x)
+    def forward(self, x: Tensor, neuron: nn.Module | None = None) -> Tensor:
+        """Convolution and norm, then ``neuron`` if one is given: told of it, training needs less memory."""
+        return norm_fire(self.bn, neuron, over_time(self.conv, x))
 
     def forward_image(self, x: Tensor, T: int) -> Tensor:
         """A still image is the same at every step: compute it once and repeat it, ``[B, ...]`` -> ``[T, B, ...]``.

@@ -30,4 +30,4 @@ class SpikingMLP(nn.Module):
         self.fc2 = ConvBN(ratio * in_channels, in_channels, kernel_size, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.neuron(self.fc1(x)))
+        return self.fc2(self.fc1(x, self.neuron))

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .fire import norm_fire
 from .time import over_time
 
 
@@ -35,14 +36,15 @@ class RepConvBN(nn.Module):
         bn = self.bn1
         return bn.bias - bn.running_mean * bn.weight / (bn.running_var + bn.eps).sqrt()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return over_time(self._forward, x)
+    def forward(self, x: Tensor, neuron: nn.Module | None = None) -> Tensor:
+        """The convolution, then ``neuron`` if one is given: told of it, training needs less memory."""
+        return norm_fire(self.bn, neuron, over_time(self._inner, x))
 
-    def _forward(self, x: Tensor) -> Tensor:
+    def _inner(self, x: Tensor) -> Tensor:
         x = self.bn1(self.conv(x))
         # Padding with p is padding x - p with zero, and p times the sum of the kernel added everywhere.
         pad = self.padding()
         x = F.conv2d(
             x - pad[:, None, None], self.dw.weight, pad * self.dw.weight.sum((1, 2, 3)), 1, 1, 1, self.dw.groups
         )
-        return self.bn(self.bn2(self.pw(x)))
+        return self.bn2(self.pw(x))

@@ -79,8 +79,8 @@ class SDSA(nn.Module):
     def project(self, x: Tensor) -> list[Tensor]:
         """Spikes Q, K, V (Q, V for version 2)."""
         if hasattr(self, 'joint'):
-            return self.q_neuron(self.joint(x)).chunk(len(self.inputs), 2)
-        return [getattr(self, f'{name}_neuron')(getattr(self, name)(x)) for name in self.inputs]
+            return self.joint(x, self.q_neuron).chunk(len(self.inputs), 2)
+        return [getattr(self, name)(x, getattr(self, f'{name}_neuron')) for name in self.inputs]
 
     def join(self, joint: nn.Module) -> None:
         """Let one layer make Q, K and V, in this order of its output channels, in place of three."""

@@ -32,4 +32,4 @@ class SepConv(nn.Module):
         self.pw2 = ConvBN(hidden, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pw2(over_time(self.dw, self.neuron(self.pw1(x))))
+        return self.pw2(over_time(self.dw, self.pw1(x, self.neuron)))

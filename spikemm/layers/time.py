@@ -18,8 +18,10 @@ class OverTime(nn.Module):
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: Tensor) -> Tensor:
-        return over_time(self.layer, x)
+    def forward(self, x: Tensor, neuron: nn.Module | None = None) -> Tensor:
+        """The layer, then ``neuron`` if one is given."""
+        x = over_time(self.layer, x)
+        return x if neuron is None else neuron(x)
 
     def forward_image(self, x: Tensor, T: int) -> Tensor:
         """A still image ``[B, ...]`` is the same at every step: compute it once, ``[T, B, ...]``."""

@@ -27,11 +27,12 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     """
     if mode not in MODES:
         raise ValueError(f'mode must be one of {MODES}, but got {mode!r}.')
+    if not any(isinstance(m, (RepConvBN, ConvBN)) for m in model.modules()):
+        raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
     model = copy.deepcopy(model).eval()
     folders = {RepConvBN: _factored_rep_conv if mode == 'fast' else _dense_rep_conv, ConvBN: _folded_conv_bn}
     folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv}
-    if not _replace(model, folders):
-        raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
+    _replace(model, folders)
     return model
 
 
@@ -42,15 +43,12 @@ def Reparameterized(model: dict, mode: str = 'fast') -> nn.Module:  # noqa: N802
 
 
 @torch.no_grad()
-def _replace(parent: nn.Module, folders: dict[type, Callable]) -> int:
-    """Fold the layers below ``parent``, inner ones first; the number of those folded."""
-    folded = 0
+def _replace(parent: nn.Module, folders: dict[type, Callable]) -> None:
+    """Fold the layers below ``parent``, inner ones first."""
     for name, child in parent.named_children():
-        folded += _replace(child, folders)
+        _replace(child, folders)
         if type(child) in folders:
             setattr(parent, name, folders[type(child)](child))
-            folded += 1
-    return folded
 
 
 def _affine(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -56,14 +56,23 @@ def lif(
     """
     if v is not None and v.shape != x.shape[1:]:
         raise ValueError(f'v must have the shape {tuple(x.shape[1:])} of one step, but got {tuple(v.shape)}.')
-    kind = _CPU_SURROGATES.get(type(surrogate_function))
-    ours = kind is not None and surrogate_function.spiking and x.device.type == 'cpu' and x.dtype != torch.float64
-    if ours and not torch.compiler.is_compiling() and x.numel():
-        return _LIFOnCPU.apply(x, v, rule, (kind, float(surrogate_function.alpha)), keep_state)
+    on_cpu = cpu_surrogate(x, surrogate_function)
+    if on_cpu is not None and x.numel():
+        return _LIFOnCPU.apply(x, v, rule, on_cpu, keep_state)
     if v is None:
         v = torch.full_like(x[0], rule.v_reset or 0.0, dtype=torch.promote_types(x.dtype, torch.float32))
     spikes, v, _ = functional.lif_multi_step(x, v, *rule[:1], rule.decay_input, *rule[1:3], surrogate_function, rule[4])
     return spikes, v if keep_state else None
+
+
+def cpu_surrogate(x: Tensor, surrogate_function: surrogate.SurrogateFunctionBase) -> tuple[int, float] | None:
+    """Number and slope of a surrogate function that our CPU kernels have, or None where they do not apply."""
+    kind = _CPU_SURROGATES.get(type(surrogate_function))
+    if kind is None or x.device.type != 'cpu' or x.dtype == torch.float64:
+        return None
+    if not surrogate_function.spiking or torch.compiler.is_compiling():
+        return None
+    return kind, float(surrogate_function.alpha)
 
 
 class _LIFOnCPU(torch.autograd.Function):

@@ -16,6 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
+from .lif import Dynamics
 from .threads import parallel_for
 
 BLOCK = 2048  # neurons kept in the first-level cache: T + 4 float32 rows of 8 KiB
@@ -229,13 +230,22 @@ def _same_layout(y: Tensor, x: Tensor) -> Tensor:
     return torch.empty_like(x, dtype=torch.float32).copy_(y)
 
 
-def _constants(rule: 'Dynamics') -> tuple:
+def _constants(rule: Dynamics) -> tuple:
     hard = rule.v_reset is not None
     exact = math.frexp(rule.tau)[0] == 0.5
     return _f32(rule.tau), _f32(rule.v_threshold), _f32(rule.v_reset or 0.0), hard, rule.decay_input, exact
 
 
-def forward(x: Tensor, v_first: Tensor | None, rule: 'Dynamics', keep_state: bool) -> tuple[Tensor, Tensor | None]:
+def forward_(x: Tensor, rule: Dynamics) -> Tensor:
+    """The spikes of a dense float32 ``x`` ``[T, ...]`` from rest, in its place."""
+    T, threshold = x.shape[0], rule.single_step_threshold
+    if T == 1 and threshold is not None:
+        return x.ge_(threshold)
+    parallel_for(_forward, x.numel() // T, _rows(x, T), _nothing, _rows(x, T), _nothing, *_constants(rule))
+    return x
+
+
+def forward(x: Tensor, v_first: Tensor | None, rule: Dynamics, keep_state: bool) -> tuple[Tensor, Tensor | None]:
     """Spikes ``[T, ...]`` of a dense float32 ``x``, and the last potential if ``keep_state``."""
     T = x.shape[0]
     s = torch.empty_like(x)
@@ -250,7 +260,7 @@ def backward(
     v_first: Tensor | None,
     gs: Tensor,
     gv_last: Tensor | None,
-    rule: 'Dynamics',
+    rule: Dynamics,
     surrogate: tuple[int, float],
     want_state: bool,
 ) -> tuple[Tensor, Tensor | None]:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from test_rep_conv import random_
 
 from spikemm.layers import ConvBN, Downsample, SepConv, SpikingMLP, over_time, to_sequence
+from spikemm.layers.conv import DepthwiseConv
 from spikemm.neurons import LIF
 
 NEURON = dict(type='LIF')
@@ -112,6 +113,32 @@ def test_the_mlp_is_its_equation(kernel_size, bias):
     assert 0.02 < fired.mean() < 0.98
     expected = over_time(lambda x: layer.fc2.bn(layer.fc2.conv(x)), fired)
     torch.testing.assert_close(layer(x), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.usefixtures('threads')
+@pytest.mark.parametrize('kernel', [3, 5, 7])
+@pytest.mark.parametrize('shape', [(3, 6, 9, 7), (1, 5, 2, 11), (2, 1, 8, 8), (2, 33, 1, 1), (7, 4, 1, 3)], ids=str)
+def test_a_depthwise_convolution_has_the_gradients_of_torch(shape, kernel):
+    layer, results = random_(DepthwiseConv(shape[1], kernel)), []
+    upstream = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        x = image(*shape).float().contiguous(memory_format=memory_format).requires_grad_()
+        out = layer(x)
+        results.append([out.detach(), *torch.autograd.grad((out * upstream).sum(), [x, layer.weight])])
+    x, weight = image(*shape).requires_grad_(), layer.weight.detach().double().requires_grad_()
+    out = F.conv2d(x, weight, padding=kernel // 2, groups=shape[1])
+    expected = [out.detach(), *torch.autograd.grad((out * upstream).sum(), [x, weight])]
+    assert all(e.abs().sum() > 0 for e in expected)
+    for ours in results:
+        for got, value in zip(ours, expected, strict=True):
+            torch.testing.assert_close(got, value.float(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_frozen_depthwise_convolution_passes_the_gradient_on():
+    layer = random_(DepthwiseConv(4, 7)).requires_grad_(False)
+    x = image(2, 4).float().requires_grad_()
+    layer(x).square().sum().backward()
+    assert layer.weight.grad is None and x.grad.abs().sum() > 0
 
 
 def test_over_time_keeps_the_steps_apart():

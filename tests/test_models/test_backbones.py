@@ -25,8 +25,8 @@ BACKBONES = {
     'merged scale': (MetaSpikeFormer, dict(arch='nano', sdsa_scale=None)),
     'vanilla': (MetaSpikeFormer, dict(arch='nano', shortcut='vanilla')),
     'sew': (MetaSpikeFormer, dict(arch='nano', shortcut='sew')),
-    'plif': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='PLIF', init_tau=3.0))),
-    'soft if': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='IF', v_reset=None))),
+    'plif': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='PLIF', init_tau=1.5))),
+    'soft if': (MetaSpikeFormer, dict(arch='nano', neuron=dict(type='IF', v_reset=None, v_threshold=2.0))),
     'linear': (MetaSpikeFormer, dict(arch=dict(preset='nano', rep_qkv=False, rep_proj=False, channel_kernel=1))),
     'all conv': (MetaSpikeFormer, dict(arch=dict(preset='nano', blocks=('conv',) * 4, sep_conv=False))),
     'all transformer': (MetaSpikeFormer, dict(arch=dict(preset='nano', blocks=('transformer',) * 4))),
@@ -512,6 +512,21 @@ def test_a_training_step_leaves_the_statistics_of_the_reference(trained):
     assert len(after) > 100
     for key, value in after.items():
         torch.testing.assert_close(ours[key], value.reshape(ours[key].shape), rtol=1e-4, atol=1e-4, check_dtype=False)
+
+
+@pytest.mark.parametrize('options', [dict(with_cp=True), dict(watched=True)], ids=['recomputed', 'watched'])
+def test_a_training_step_may_be_recomputed_or_watched(golden, trained, options):
+    model, expected, logits, _ = trained
+    other, _ = reference(golden, 'sdt_v2_train_T2', with_cp=options.get('with_cp', False))
+    for module in other.modules() if options.get('watched') else ():
+        module.register_forward_hook(lambda module, args, out: None)
+    again = other.train()(expected['input'])
+    nn.functional.cross_entropy(again, expected['labels']).backward()
+    torch.testing.assert_close(again, logits, rtol=1e-4, atol=1e-4)
+    for (key, ours), theirs in zip(other.named_parameters(), model.parameters(), strict=True):
+        assert (ours.grad - theirs.grad).norm() <= 1e-3 * theirs.grad.norm() + 1e-5, key
+    for key, value in other.state_dict().items():
+        torch.testing.assert_close(value, model.state_dict()[key], rtol=1e-4, atol=1e-4, msg=key)
 
 
 @pytest.mark.cuda

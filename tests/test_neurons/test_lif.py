@@ -110,6 +110,17 @@ def test_lif_is_the_node_of_spikingjelly(T, v_reset, decay_input, detach_reset, 
         assert_same(run(LIF(tau, surrogate=function, **options), x, upstream), run(theirs, x, upstream))
 
 
+@pytest.mark.parametrize('decay_input', [True, False], ids=['decayed', 'plain'])
+@pytest.mark.parametrize('v_reset', [0.0, None, -0.1], ids=['hard', 'soft', 'low'])
+@pytest.mark.parametrize('tau', [2.0, 3.0, 1.7])
+def test_the_potential_is_that_of_spikingjelly_to_the_last_bit(tau, v_reset, decay_input):
+    node, x = LIF(tau, v_reset=v_reset, decay_input=decay_input), current(7, 20000)
+    theirs = neuron.LIFNode(tau, decay_input, v_reset=v_reset, step_mode='m')
+    (spikes,), (v,) = node.multi_step_functional_forward((x,), (node.rest(x),))
+    assert torch.equal(spikes, theirs(x)) and spikes.mean() > 0.02
+    assert torch.equal(v, theirs.v)
+
+
 @pytest.mark.parametrize('v_reset', [0.0, None], ids=['hard', 'soft'])
 def test_if_is_the_node_of_spikingjelly(v_reset):
     x, upstream = current(6, 2, 50), current(6, 2, 50, seed=1)
@@ -117,16 +128,8 @@ def test_if_is_the_node_of_spikingjelly(v_reset):
     assert_same(run(IF(v_reset=v_reset, detach_reset=False), x, upstream), run(theirs, x, upstream))
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures('two_threads')
-@pytest.mark.parametrize('neurons', [1, 2047, 2048, 2049, 65537, 150001])  # around a block, and more than one thread
+@pytest.mark.usefixtures('threads')
+@pytest.mark.parametrize('neurons', [1, 2047, 2048, 2049, 65537, 150001])  # around a block, and enough for two threads
 @pytest.mark.parametrize('T', [1, 4])
 def test_any_number_of_neurons(T, neurons):
     x, upstream = current(T, neurons), current(T, neurons, seed=1)
@@ -147,6 +150,7 @@ LAYOUTS = {
     'channels_last': channels_last,
     'batch first': lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),  # an event batch turned around
     'channels_last, batch first': lambda x: channels_last(x.transpose(0, 1).contiguous()).transpose(0, 1),
+    'batch last': lambda x: x.movedim(1, -1).contiguous().movedim(-1, 1),
     'repeated image': lambda x: x[0].expand_as(x),
     'every second channel': lambda x: x.repeat_interleave(2, 2)[:, :, ::2],
 }
@@ -165,8 +169,8 @@ def test_the_layout_of_the_gradient_does_not_matter(layout):
     assert_same(run(LIF(), x, upstream), run(LIF(), x, upstream.contiguous()))
 
 
-@pytest.mark.usefixtures('two_threads')
-def test_channels_last_on_two_threads():
+@pytest.mark.usefixtures('threads')
+def test_channels_last_stays_channels_last():
     x, upstream = channels_last(current(2, 2, 6, 80, 81)), current(2, 2, 6, 80, 81, seed=1)
     spikes, gradient = run(LIF(), x, upstream)
     assert spikes.stride() == x.stride(), 'the next convolution would reorder the whole tensor'

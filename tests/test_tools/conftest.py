@@ -1,16 +1,16 @@
 """A stock mmpretrain classifier that trains in a second on an image folder made here."""
 
 import cv2
-import loss_recorder  # noqa: F401  registers the hooks
 import numpy as np
 import pytest
+import tool_runs  # its hooks are in the config
 import torch
 
 from spikemm.apis import parse_train_args, train, train_config
 
 CONFIG = """
 default_scope = 'mmpretrain'
-custom_imports = dict(imports=['loss_recorder'])
+custom_imports = dict(imports=['tool_runs'])
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='LeNet5', num_classes=3),
@@ -72,7 +72,7 @@ def run(config, tmp_path):
         options.append(f'experiment_name={name}{next(numbers)}')  # mmengine's loggers are global and go by this name
         args = [str(config), '--work-dir', str(tmp_path / name), *flags, '--cfg-options', *options]
         runner = train(train_config(parse_train_args(args)))
-        runner.train_dataloader._iterator = None  # ends persistent workers; the garbage collector waits 5 s for each
+        tool_runs.stop_workers(runner)
         return runner
 
     return train_in

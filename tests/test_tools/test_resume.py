@@ -4,7 +4,7 @@ import resource
 from contextlib import contextmanager
 
 import pytest
-from loss_recorder import losses
+from tool_runs import losses
 
 BY_ITER = (
     'train_cfg._delete_=True', 'train_cfg.by_epoch=False', 'train_cfg.max_iters=6', 'train_cfg.val_interval=2',

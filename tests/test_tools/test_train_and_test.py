@@ -1,40 +1,20 @@
 """The tools as a user runs them, each run in its own processes, and their flags in this one."""
 
 import json
-import os
 import pickle
-import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from loss_recorder import losses
+import torch
 from mmengine.registry import DefaultScope, init_default_scope
+from tool_runs import TOOLS, losses, shell
 
 from spikemm.apis import evaluate, evaluate_config, parse_test_args, parse_train_args, train_config
-
-TOOLS = Path(__file__).parents[2] / 'tools'
 
 # Mixup mixes the images of one process and a random crop depends on it; LeNet5 has no batch norm and no dropout
 DETERMINED = (
     'model.train_cfg=None', 'model.head.loss.use_soft=False', 'train_dataloader.dataset.pipeline.1.padding=None',
     'randomness.seed=0', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
-
-
-def shell(*command, cwd):
-    env = {
-        **os.environ, 'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'OMP_NUM_THREADS': '1',
-        'PYTHONPATH': str(Path(__file__).parent), 'PORT': str(free_port())}
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope='module')
@@ -81,6 +61,13 @@ def test_predictions_are_stored_with_flipping(config, tmp_path, distributed):
     predictions = pickle.loads(out.read_bytes())
     assert len(predictions) == 24 and predictions[0]['pred_score'].shape == (3,)
     assert DefaultScope.get_current_instance().scope_name == 'mmdet', 'the scope of the run must end with it'
+
+
+def test_one_process_evaluates_what_was_trained_in_shards(config, tmp_path, distributed):
+    args = parse_test_args([
+        str(config), str(distributed[0] / 'epoch_3.pth'), '--work-dir', str(tmp_path),
+        '--cfg-options', 'runner_type=FlexibleRunner', 'strategy.type=FSDPStrategy'])
+    assert 'accuracy/top1' in evaluate(evaluate_config(args))
 
 
 def test_amp_is_bfloat16_on_cpu(run, tmp_path):
@@ -154,9 +141,22 @@ def test_what_needs_a_gpu_says_so(run):
 
 
 def test_the_flexible_runner_resumes_too(run, tmp_path):
-    flexible = ('runner_type=FlexibleRunner', 'env_cfg.dist_cfg.backend=gloo')
-    run('flexible', *flexible, 'train_cfg.max_epochs=2')
-    run('flexible', *flexible, '--resume')
+    run('flexible', 'runner_type=FlexibleRunner', 'train_cfg.max_epochs=2')
+    run('flexible', 'runner_type=FlexibleRunner', '--resume')
     run('stock')
     assert list(losses(tmp_path / 'flexible')) == list(range(9))
     assert losses(tmp_path / 'flexible')[8][1] == losses(tmp_path / 'stock')[8][1]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_a_sharded_model_trains_and_resumes(config, tmp_path):
+    policy = 'strategy.model_wrapper.auto_wrap_policy'
+    sharded = (
+        'runner_type=FlexibleRunner', 'strategy.type=FSDPStrategy', 'strategy.state_dict_cfg=full',
+        f'{policy}.type=torch.distributed.fsdp.wrap.size_based_auto_wrap_policy', f'{policy}.min_num_params=1000')
+    for epochs, resume in (2, ()), (3, ('--resume',)):
+        shell(
+            TOOLS / 'dist_train.sh', config, 1, '--work-dir', tmp_path, *resume,
+            '--cfg-options', *sharded, f'train_cfg.max_epochs={epochs}', cwd=tmp_path)
+    assert list(losses(tmp_path)) == list(range(9))

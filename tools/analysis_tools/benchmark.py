@@ -11,10 +11,12 @@ a ratio is the median of the rounds' ratios, with the smallest and largest. Belo
 
 import argparse
 import multiprocessing
-import resource
+import re
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -101,22 +103,33 @@ def row(title: str, columns: list[list[float]]) -> str:
     return f'| {title} | ' + ' | '.join(cells) + ' |'
 
 
-def peak_memory(name: str, args: argparse.Namespace, T: int, queue: multiprocessing.Queue) -> None:
+def peak_memory(name: str, args: argparse.Namespace, T: int) -> float:
     """MiB that a training step adds to what the process held before it; run in a process of its own."""
     torch.set_num_threads(args.threads)
     net = build(name, args, T)
     small = torch.randn(1, 3, 64, 64, device=args.device)
     training_step(net, small, torch.zeros(1, dtype=torch.long, device=args.device))()  # libraries' own buffers
     x, y = batch(args)
-    before = memory(args.device)
+    before = memory(args.device, reset=True)
     training_step(net, x, y)()
-    queue.put(memory(args.device) - before)
+    return memory(args.device) - before
 
 
-def memory(device: str) -> float:
+def in_own_process(function: Callable, *args) -> float:
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+        return pool.submit(function, *args).result()
+
+
+def memory(device: str, reset: bool = False) -> float:
+    """Peak memory in MiB since the last reset (on CPU, of the process, as Linux counts it)."""
     if device != 'cpu':
+        if reset:
+            torch.cuda.reset_peak_memory_stats()
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    if reset:
+        Path('/proc/self/clear_refs').write_text('5')
+    status = Path('/proc/self/status').read_text()
+    return int(re.search(r'VmHWM:\s+(\d+) kB', status)[1]) / 2**10
 
 
 def batch(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
@@ -152,15 +165,9 @@ def main() -> None:
         print(row(f'inference, T={T}', [result['ours', b] for b in PLAIN]), flush=True)
         print(row(f'inference in bfloat16, T={T}', [result['ours, bfloat16', b] for b in PLAIN]), flush=True)
         del nets, runs
-        peaks = {}
-        for name in ['ours', *PLAIN]:
-            context = multiprocessing.get_context('spawn')
-            queue = context.Queue()
-            process = context.Process(target=peak_memory, args=(name, args, T, queue))
-            process.start()
-            peaks[name] = queue.get()
-            process.join()
+        peaks = {name: in_own_process(peak_memory, name, args, T) for name in ['ours', *PLAIN]}
         print(row(f'memory of a training step, T={T}', [[peaks['ours'] / peaks[b]] for b in PLAIN]), flush=True)
+        print(f'\nPeak memory of a training step, T={T}, MiB: {({k: round(v) for k, v in peaks.items()})}\n', flush=True)
 
 
 if __name__ == '__main__':

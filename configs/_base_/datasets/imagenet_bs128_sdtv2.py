@@ -1,4 +1,4 @@
-# ImageNet-1K with the augmentation of Meta-SpikeFormer: timm's rand-m9-mstd0.5-inc1 and random erasing of single pixels,
+# ImageNet-1K with the augmentation of Meta-SpikeFormer: timm's rand-m9-mstd0.5-inc1 and random erasing by noise, but
 # neither mixup nor cutmix. Label smoothing is in the head.
 data_preprocessor = dict(
     num_classes=1000,

@@ -35,6 +35,7 @@ class FiringRateHook(Hook):
         self.interval = interval
         self.saturated = saturated
         self.handles = []
+        self.counts: dict[str, tuple[Tensor, int]] = {}  # of a layer, its spikes and neurons x time steps
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         if runner.rank == 0 and self.every_n_train_iters(runner, self.interval):
@@ -55,7 +56,7 @@ class FiringRateHook(Hook):
     def observe(self, runner: Runner) -> None:
         """Attach to every neuron layer."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.counts: dict[str, tuple[Tensor, int]] = {}
+        self.counts = {}
 
         def count(name: str, spikes: Tensor) -> None:
             fired, sites = self.counts.get(name, (0, 0))  # a layer may be called several times
