@@ -6,7 +6,7 @@
 # All of them install spikemm and what it needs into .venv first, once: 6 GB, because torch brings CUDA.
 # The interpreter is the first of these that is Python 3.11 or 3.12; make PYTHON=/path/to/python chooses another.
 PYTHON  ?= python3.12 python3.11 python3
-CONFIG  ?= configs/meta_spikeformer/sdtv2-nano_digit-scenes.py
+CONFIG  ?= configs/meta_spikeformer/sdtv2-nano_t1_1xb64-18e_digit-scenes.py
 
 WORK    := work_dirs/$(basename $(notdir $(CONFIG)))
 BIN     := .venv/bin
@@ -22,15 +22,15 @@ demo: $(READY)
 	    --out $(WORK)/metrics.json --out-item metrics
 	$(BIN)/python demo/predictions.py $(CONFIG) $$(cat $(WORK)/last_checkpoint) --out $(WORK)/predictions.png
 	@echo
-	@echo "Trained and tested $(CONFIG)"
-	@echo "  test metrics  $$(cat $(WORK)/metrics.json)"
-	@echo "  last batch    $$(grep -ho 'firing rate [0-9].*' $(WORK)/*/*.log | tail -n 1)"
-	@echo "  checkpoint    $$(cat $(WORK)/last_checkpoint)"
-	@echo "  picture       $(WORK)/predictions.png"
-	@echo "  log           $$(ls $(WORK)/*/*.log | tail -n 1)"
+	@echo "Trained and tested $(CONFIG):"
+	@echo "  metrics      $$(cat $(WORK)/metrics.json)"
+	@echo "  firing rate  $$(grep -ho 'firing rate [0-9].*' $(WORK)/*/*.log | tail -n 1 | cut -c 13-)"
+	@echo "  checkpoint   $$(cat $(WORK)/last_checkpoint)"
+	@echo "  picture      $(WORK)/predictions.png"
+	@echo "  log          $$(ls $(WORK)/*/*.log | tail -n 1)"
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -37,8 +37,16 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
 
 
 @MODELS.register_module()
-def Reparameterized(model: dict, mode: str = 'fast') -> nn.Module:  # noqa: N802  (a type in configs)
-    """Build a model and fold it, to load a checkpoint that was saved after folding."""
+def Reparameterized(model: dict, mode: str = 'fast', data_preprocessor: dict | None = None) -> nn.Module:  # noqa: N802
+    """A type for configs: build a model and fold it, to load a checkpoint that was saved after folding.
+
+    Args:
+        model: Config of the model as it was trained.
+        mode: As in :func:`reparameterize`.
+        data_preprocessor: The config's, which mmengine hands to the outermost type; goes to the model within.
+    """
+    if data_preprocessor is not None:
+        model = {'data_preprocessor': data_preprocessor, **model}
     return reparameterize(MODELS.build(model), mode)
 
 

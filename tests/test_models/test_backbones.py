@@ -377,7 +377,7 @@ TABLE_5 = {
                        blocks=('conv', 'conv', 'conv', 'transformer'))), 26.9),
     'transformer blocks only': (dict(arch=dict(preset='31m', blocks=('transformer',) * 5)), 26.2),
     'convolutional blocks only': (
-        dict(arch=dict(preset='31m', embed_dims=(48, 96, 192, 192, 272), blocks=('conv',) * 5)), 36.0),
+        dict(arch=dict(preset='31m', embed_dims=(48, 96, 192, 204, 244), blocks=('conv',) * 5)), 36.0),
 }
 
 

@@ -81,3 +81,19 @@ def test_bad_arguments_are_refused():
         reparameterize(trained(), 'dense')
     with pytest.raises(ValueError, match='must have norms to fold'):
         reparameterize(nn.Linear(2, 2))
+
+
+def test_a_config_can_name_the_folded_model():
+    from mmengine.registry import DefaultScope
+
+    from spikemm.registry import MODELS
+
+    net = trained(torch.float32)
+    model = {'type': 'spikemm.MetaSpikeFormer', 'arch': 'nano', 'T': 2}
+    cfg = {'type': 'spikemm.Reparameterized', 'mode': 'spike', 'model': model}
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        folded = MODELS.build(cfg)
+    folded.load_state_dict(reparameterize(net, 'spike').state_dict())
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x)[0], net(x)[0], rtol=1e-4, atol=1e-4)

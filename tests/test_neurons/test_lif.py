@@ -21,7 +21,7 @@ def current(*shape: int, seed: int = 0) -> Tensor:
 
 def run(node: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
     """Spikes and the gradient to the input; the input keeps its memory layout."""
-    x = x.detach().clone().requires_grad_()
+    x = x.detach().requires_grad_()
     spikes = node(x)
     spikes.backward(upstream)
     return spikes.detach(), x.grad
@@ -152,6 +152,7 @@ LAYOUTS = {
     'channels_last, batch first': lambda x: channels_last(x.transpose(0, 1).contiguous()).transpose(0, 1),
     'batch last': lambda x: x.movedim(1, -1).contiguous().movedim(-1, 1),
     'repeated image': lambda x: x[0].expand_as(x),
+    'repeated channels_last image': lambda x: channels_last(x)[0].expand_as(x),
     'every second channel': lambda x: x.repeat_interleave(2, 2)[:, :, ::2],
 }
 

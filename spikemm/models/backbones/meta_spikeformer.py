@@ -72,6 +72,9 @@ class MetaSpikeFormer(SpikingBackbone):
         sdsa: Version of the attention, 1 to 4.
         sdsa_scale: Factor of SDSA-3 and 4, or None to merge it into the threshold as the paper does.
         shortcut: 'membrane' (outputs are membrane potentials), 'vanilla' or 'sew' (outputs are spikes, integers).
+        residual_init: Weight that the last norm of every residual branch starts with. Below 1 a network begins shallow
+            and learns much faster from scratch (MS-ResNet and most ResNet recipes start it at 0); the released code
+            leaves it at 1.
         drop_path_rate: Probability of skipping the last residual branch; it grows linearly from 0 at the first block.
         **kwargs: ``T``, ``in_channels``, ``out_indices``, ``time_reduction``, ``frozen_stages``, ``norm_eval``,
             ``with_cp`` and ``init_cfg`` of :class:`SpikingBackbone`.
@@ -95,6 +98,7 @@ class MetaSpikeFormer(SpikingBackbone):
         sdsa: int = 3,
         sdsa_scale: float | None = SCALE,
         shortcut: str = 'membrane',
+        residual_init: float = 1.0,
         drop_path_rate: float = 0.0,
         **kwargs,
     ) -> None:
@@ -106,6 +110,7 @@ class MetaSpikeFormer(SpikingBackbone):
         self.arch = self.resolve(arch)
         self.neuron, self.shortcut = neuron, shortcut
         self.sdsa, self.sdsa_scale = sdsa, sdsa_scale
+        self.residual_init = residual_init
         self.stages = nn.ModuleList()
         steps = max(sum(self.arch.depths) - 1, 1)
         width, built = self.in_channels, 0
@@ -159,6 +164,8 @@ class MetaSpikeFormer(SpikingBackbone):
         return block
 
     def _shortcut(self, branch: nn.Module, drop_path: float) -> nn.Module:
+        *_, last_norm = (module for module in branch.modules() if isinstance(module, nn.BatchNorm2d))
+        nn.init.constant_(last_norm.weight, self.residual_init)
         return SHORTCUTS[self.shortcut](branch, self.neuron, drop_path=drop_path)
 
 
