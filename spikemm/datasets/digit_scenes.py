@@ -135,7 +135,7 @@ def digit_image(grey: np.ndarray, photographs: Photographs, size: int, rng: np.r
 
 
 def generate_classification(out: str | Path = 'data/digit_scenes', *, seed: int = 0, size: int = 32,
-                            num_train: int = 12000, num_val: int = 2000) -> Path:
+                            num_train: int = 24000, num_val: int = 2000) -> Path:
     """Make the image folder ``{out}/classification/{train,val}/{0..9}/NNNNN.png``.
 
     A folder made with the same arguments is left as it is, another one is replaced. The folder appears under its name

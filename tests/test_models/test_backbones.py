@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikemm.layers import Downsample
 from spikemm.layers.shortcut import Shortcut
-from spikemm.models import convert_state_dict
+from spikemm.models import convert_state_dict, reparameterize
 from spikemm.models.backbones import MetaSpikeFormer
 
 # One row a backbone and option; a new backbone adds one.
@@ -209,6 +209,16 @@ def test_trains_under_autocast(name):
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())
 
 
+@every_backbone
+@pytest.mark.parametrize('mode', ['fast', 'spike'])
+@torch.no_grad()
+def test_can_be_folded(name, mode):
+    net, x = build(name, T=3).double().eval(), frames(1).double()
+    folded, outs = reparameterize(net, mode), net(x)
+    assert_equal(folded(x), outs, rtol=1e-9, atol=1e-9)
+    assert_equal(folded(x.expand(3, *x.shape)), outs, rtol=1e-9, atol=1e-9)
+
+
 def test_modes_return_the_backbone():
     net = MetaSpikeFormer('nano')
     assert net.eval() is net and net.train() is net and net.train(False) is net and not net.training
@@ -336,6 +346,15 @@ def test_drop_path_acts_in_training_only():
         shortcut.drop_path = 0.5
     assert_equal(net.eval()(x), net(x))
     assert not torch.equal(net.train()(x)[-1], net(x)[-1])
+
+
+@torch.no_grad()
+def test_residual_branches_may_start_at_zero():
+    net = MetaSpikeFormer('nano', residual_init=0.0).eval()
+    for i, (_, *blocks) in enumerate(net.stages):
+        x = 2 * torch.randn(2, 1, net.stage_channels[i], 8, 8, generator=torch.Generator().manual_seed(i))
+        assert all(torch.equal(block(x), x) for block in blocks)
+        assert not any(torch.equal(block(x), x) for block in MetaSpikeFormer('nano').eval().stages[i][1:])
 
 
 def test_the_scale_merged_into_the_thresholds_gives_the_same_spikes():
@@ -468,6 +487,15 @@ def test_every_feature_is_that_of_the_reference(golden, name):
 def test_logits_are_those_of_the_reference(golden, name, options):
     model, expected = reference(golden, name, **options)
     torch.testing.assert_close(model(expected['input']), expected['output.logits'], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('mode', ['fast', 'spike'])
+@pytest.mark.parametrize('name', GOLDEN[:3])
+@torch.no_grad()
+def test_logits_of_folded_models_are_those_of_the_reference(golden, name, mode):
+    model, expected = reference(golden, name)
+    logits = reparameterize(model, mode)(expected['input'])
+    torch.testing.assert_close(logits, expected['output.logits'], rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

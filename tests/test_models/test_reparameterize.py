@@ -34,7 +34,9 @@ def firing_rates(net, x):
     return rates
 
 
-VARIANTS = [{}, {'sdsa': 1}, {'sdsa': 2}, {'sdsa': 4}, {'arch': {'preset': 'nano', 'rep_qkv': False}}, {'shortcut': 'sew'}]
+VARIANTS = [
+    {}, {'sdsa': 1}, {'sdsa': 2}, {'sdsa': 4}, {'arch': {'preset': 'nano', 'rep_qkv': False}}, {'shortcut': 'sew'},
+]
 
 
 @pytest.mark.parametrize('kwargs', VARIANTS, ids=str)
@@ -81,6 +83,13 @@ def test_bad_arguments_are_refused():
         reparameterize(trained(), 'dense')
     with pytest.raises(ValueError, match='must have norms to fold'):
         reparameterize(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize('modes', [('fast', 'fast'), ('fast', 'spike'), ('spike', 'fast'), ('spike', 'spike')], ids=str)
+def test_a_folded_model_is_not_folded_again(modes):
+    folded = reparameterize(trained(), modes[0])
+    with pytest.raises(ValueError, match='must have norms to fold, but MetaSpikeFormer has none'):
+        reparameterize(folded, modes[1])
 
 
 def test_a_config_can_name_the_folded_model():

@@ -10,7 +10,7 @@ def main() -> None:
     parser.add_argument('--out', default='data/digit_scenes', help='folder of the data')
     parser.add_argument('--seed', type=int, default=0, help='decides the split and every image')
     parser.add_argument('--size', type=int, default=32, help='height and width of the images, in pixels')
-    parser.add_argument('--num-train', type=int, default=12000, help='number of training images')
+    parser.add_argument('--num-train', type=int, default=24000, help='number of training images')
     parser.add_argument('--num-val', type=int, default=2000, help='number of validation images')
     args = vars(parser.parse_args())
     try:

@@ -1,4 +1,4 @@
-# DigitScenes, the built-in data: 12,000 + 2,000 images of 32 x 32 pixels. This makes it in seconds, without download:
+# DigitScenes, the built-in data: 24,000 + 2,000 images of 32 x 32 pixels. This makes it in seconds, without download:
 # python tools/dataset_converters/digit_scenes.py
 dataset = dict(
     type='spikemm.ImageFolder',
