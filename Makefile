@@ -6,7 +6,7 @@
 # All of them install spikemm and what it needs into .venv first, once: 6 GB, because torch brings CUDA.
 # The interpreter is the first of these that is Python 3.11 or 3.12; make PYTHON=/path/to/python chooses another.
 PYTHON  ?= python3.12 python3.11 python3
-CONFIG  ?= configs/meta_spikeformer/sdtv2-nano_t1_1xb64-7e_digit-scenes.py
+CONFIG  ?= configs/meta_spikeformer/sdtv2-nano_t1_1xb64-8e_digit-scenes.py
 
 WORK    := work_dirs/$(basename $(notdir $(CONFIG)))
 BIN     := .venv/bin

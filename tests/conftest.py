@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from safetensors.torch import load_file
 
 import spikemm  # noqa: F401  before any test imports mmcv.ops
@@ -41,3 +42,12 @@ def threads(request):
     torch.set_num_threads(request.param)
     yield request.param
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def clean_scope():
+    """A test that sets mmengine's default scope must not change where the next one looks types up."""
+    before = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)

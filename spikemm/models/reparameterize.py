@@ -37,7 +37,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
 
 
 @MODELS.register_module()
-def Reparameterized(model: dict, mode: str = 'fast', data_preprocessor: dict | None = None) -> nn.Module:  # noqa: N802
+def Reparameterized(model: dict, mode: str = 'fast', data_preprocessor: dict | None = None) -> nn.Module:
     """A type for configs: build a model and fold it, to load a checkpoint that was saved after folding.
 
     Args:

@@ -1,6 +1,6 @@
 """Spiking neurons over SpikingJelly's, and the builder that makes them from a config."""
 
-from . import surrogate  # noqa: F401  (registers the surrogate functions)
+from . import surrogate
 from .builder import build_neuron, build_surrogate
 from .lif import IF, LIF, PLIF, ThresholdLIF
 from .stateless import StatelessMixin

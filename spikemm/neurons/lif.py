@@ -127,7 +127,8 @@ class ThresholdLIF(_Node, neuron.BaseNode):
         super().__init__(v_threshold=v_threshold, **kwargs)
         self.tau = _checked_tau('tau', tau)
         self.decay_input = decay_input
-        self.log_threshold = nn.Parameter(torch.tensor(math.log(v_threshold)))
+        start = math.log(v_threshold)
+        self.log_threshold = nn.Parameter(torch.full((1,), start))  # 1-d: not decayed, and LAMB takes it
 
     def single_step_functional_forward(self, inputs, states, **kwargs):
         threshold = self.log_threshold.exp()

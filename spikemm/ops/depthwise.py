@@ -48,7 +48,8 @@ class _DepthwiseConv2d(torch.autograd.Function):
         grad = grad.contiguous(memory_format=torch.channels_last)
         pad = [ctx.padding, ctx.padding]
         gx = torch.ops.aten.convolution_backward(
-            grad, x, weight, None, [1, 1], pad, [1, 1], False, [0, 0], x.shape[1], [ctx.needs_input_grad[0], False, False]
+            grad, x, weight, None, [1, 1], pad, [1, 1], False, [0, 0], x.shape[1],
+            [ctx.needs_input_grad[0], False, False],
         )[0]
         gw = _weight_grad(x, grad, weight.shape[-1], ctx.padding) if ctx.needs_input_grad[1] else None
         gb = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None

@@ -52,8 +52,10 @@ def test_a_watched_layer_trains_as_an_unwatched_one(name, neuron, T):
             assert (results[key] - value).float().norm() <= bound, (key, memory_format)
 
 
-def test_a_hook_on_a_neuron_sees_its_spikes_in_training():
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last], ids=str)
+def test_a_hook_on_a_neuron_sees_its_spikes_in_training(memory_format):
     layer, seen = random_(SpikingMLP(12, dict(type='LIF'))).train(), []
     layer.neuron.register_forward_hook(lambda module, args, out: seen.append(out))
-    layer(torch.ones(2, 2, 12, 4, 4).cumsum(3).sub(2))
+    x = torch.rand(4, 12, 4, 4, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=memory_format)
+    layer(x.unflatten(0, (2, 2)))
     assert len(seen) == 1 and seen[0].shape == (2, 2, 48, 4, 4) and seen[0].unique().tolist() == [0, 1]

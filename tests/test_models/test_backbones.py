@@ -354,7 +354,7 @@ def test_residual_branches_may_start_at_zero():
     for i, (_, *blocks) in enumerate(net.stages):
         x = 2 * torch.randn(2, 1, net.stage_channels[i], 8, 8, generator=torch.Generator().manual_seed(i))
         assert all(torch.equal(block(x), x) for block in blocks)
-        assert not any(torch.equal(block(x), x) for block in MetaSpikeFormer('nano').eval().stages[i][1:])
+        assert not any(torch.equal(block(x), x) for block in build().eval().stages[i][1:])
 
 
 def test_the_scale_merged_into_the_thresholds_gives_the_same_spikes():

@@ -241,7 +241,7 @@ def test_threshold_lif_learns_its_threshold_as_autograd_says():
     expected = torch.stack(expected)
     (gradient,) = torch.autograd.grad((expected * upstream).sum(), threshold)
     assert spikes.mean() > 0.1 and torch.equal(spikes, expected)
-    torch.testing.assert_close(node.log_threshold.grad / 0.8, gradient, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(node.log_threshold.grad.squeeze() / 0.8, gradient, rtol=1e-4, atol=1e-5)
 
 
 def test_plif_learns_a_shorter_memory():

@@ -6,7 +6,8 @@ from spikemm.ops.depthwise import depthwise_conv2d
 
 
 def gradients(function, x, weight, bias, padding):
-    x, weight, bias = (t.detach().clone(memory_format=torch.preserve_format).requires_grad_() for t in (x, weight, bias))
+    args = (t.detach().clone(memory_format=torch.preserve_format) for t in (x, weight, bias))
+    x, weight, bias = (t.requires_grad_() for t in args)
     y = function(x, weight, bias, padding)
     y.backward(torch.randn(y.shape, generator=torch.Generator().manual_seed(1)))
     return y, x.grad, weight.grad, bias.grad

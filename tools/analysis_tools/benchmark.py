@@ -167,7 +167,8 @@ def main() -> None:
         del nets, runs
         peaks = {name: in_own_process(peak_memory, name, args, T) for name in ['ours', *PLAIN]}
         print(row(f'memory of a training step, T={T}', [[peaks['ours'] / peaks[b]] for b in PLAIN]), flush=True)
-        print(f'\nPeak memory of a training step, T={T}, MiB: {({k: round(v) for k, v in peaks.items()})}\n', flush=True)
+        rounded = {k: round(v) for k, v in peaks.items()}
+        print(f'\nPeak memory of a training step, T={T}, MiB: {rounded}\n', flush=True)
 
 
 if __name__ == '__main__':

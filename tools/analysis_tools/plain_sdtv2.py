@@ -107,7 +107,8 @@ class _Attention(nn.Module):
     def __init__(self, c: int, spike: type, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.head_lif, self.q_lif, self.k_lif, self.v_lif, self.attn_lif = spike(), spike(), spike(), spike(), spike(0.5)
+        self.head_lif, self.q_lif, self.k_lif, self.v_lif = spike(), spike(), spike(), spike()
+        self.attn_lif = spike(0.5)
         self.q, self.k, self.v, self.proj = _rep_conv(c), _rep_conv(c), _rep_conv(c), _rep_conv(c)
 
     def _split(self, x: Tensor) -> Tensor:

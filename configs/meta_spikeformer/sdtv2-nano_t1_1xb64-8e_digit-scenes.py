@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/meta_spikeformer.py',
     '../_base_/datasets/digit_scenes_cls.py',
-    '../_base_/schedules/digit_scenes_bs64_adamw-7e.py',
+    '../_base_/schedules/digit_scenes_bs64_adamw-8e.py',
     '../_base_/default_runtime.py',
 ]
 
