@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from spikemm.ops.depthwise import depthwise_conv2d
 
 from .fire import norm_fire
-from .time import over_time
+from .time import over_time, repeat_over_time
 
 
 class ConvBN(nn.Module):
@@ -43,7 +43,7 @@ class ConvBN(nn.Module):
             unbiased = (n - 1) / n * (T * n) / (T * n - 1)
             # .data: the backward of a training batch norm saves the running variance, but does not read it.
             bn.running_var.data.copy_(kept * before + (bn.running_var - kept * before) * unbiased)
-        return x.expand(T, *x.shape)
+        return repeat_over_time(x, T)
 
 
 class DepthwiseConv(nn.Conv2d):

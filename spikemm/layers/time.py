@@ -25,8 +25,12 @@ class OverTime(nn.Module):
 
     def forward_image(self, x: Tensor, T: int) -> Tensor:
         """A still image ``[B, ...]`` is the same at every step: compute it once, ``[T, B, ...]``."""
-        x = self.layer(x)
-        return x.expand(T, *x.shape)
+        return repeat_over_time(self.layer(x), T)
+
+
+def repeat_over_time(x: Tensor, T: int) -> Tensor:
+    """``[B, ...]`` repeated to ``[T, B, ...]``, stored in its own order (``expand`` and ``repeat`` would lose it)."""
+    return torch.cat([x] * T).unflatten(0, (T, x.shape[0])) if T > 1 else x.unsqueeze(0)
 
 
 def channels_last(x: Tensor) -> Tensor:
