@@ -6,7 +6,8 @@ from .rep_conv import RepConvBN
 from .sdsa import SDSA
 from .sep_conv import SepConv
 from .shortcut import SHORTCUTS, MembraneShortcut, SEWShortcut, VanillaShortcut
-from .time import OverTime, channels_last, over_time, to_sequence
+from .stock import build_neurons, drop_activations, fire_through
+from .time import OverTime, channels_last, mean_over_time, over_time, to_sequence
 
 __all__ = [
     'SDSA',
@@ -20,7 +21,11 @@ __all__ = [
     'SepConv',
     'SpikingMLP',
     'VanillaShortcut',
+    'build_neurons',
     'channels_last',
+    'drop_activations',
+    'fire_through',
+    'mean_over_time',
     'over_time',
     'to_sequence',
 ]

@@ -33,6 +33,11 @@ def repeat_over_time(x: Tensor, T: int) -> Tensor:
     return torch.cat([x] * T).unflatten(0, (T, x.shape[0])) if T > 1 else x.unsqueeze(0)
 
 
+def mean_over_time(x: Tensor) -> Tensor:
+    """End of time: ``[T, B, ...]`` -> ``[B, ...]``."""
+    return x[0] if len(x) == 1 else x.mean(0)
+
+
 def channels_last(x: Tensor) -> Tensor:
     """An image or sequence stored with its channels together, on CPU: convolutions there are faster so.
 
@@ -46,11 +51,11 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def to_sequence(x: Tensor, T: int) -> Tensor:
-    """Repeat an image over ``T`` time steps; let an event sequence pass.
+    """Repeat an image, or maps of it, over ``T`` time steps; let a sequence pass.
 
     Args:
-        x: Image ``[B, C, H, W]`` or sequence ``[T, B, C, H, W]``.
-        T: Number of time steps for images. A sequence keeps its own.
+        x: ``[B, C, H, W]`` or sequence ``[T, B, C, H, W]``.
+        T: Number of time steps for the former. A sequence keeps its own.
 
     Raises:
         ValueError: ``x`` is neither 4D nor 5D.

@@ -3,6 +3,10 @@
 from .backbones import *  # noqa: F403
 from .classifiers import *  # noqa: F403
 from .convert import convert_state_dict
+from .decode_heads import *  # noqa: F403
+from .dense_heads import *  # noqa: F403
 from .heads import *  # noqa: F403
 from .losses import *  # noqa: F403
+from .necks import *  # noqa: F403
 from .reparameterize import reparameterize
+from .roi_heads import *  # noqa: F403

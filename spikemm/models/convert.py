@@ -54,20 +54,37 @@ _SDT_V2 = [
     (rf'head_kd\.{_PARAM}', lambda m: f'head.fc_kd.{m[1]}'),
 ]
 
-SOURCES = {'sdt-v2': _SDT_V2}
+# Detectors and segmentors: neuron and layer are a Sequential there, "1.0" is the layer.
+_TASKS = [
+    (rf'(neck\.(?:lateral|fpn)_convs\.\d+)\.1\.0\.conv\.{_PARAM}', lambda m: f'{m[1]}.conv.{m[2]}'),
+    (rf'(rpn_head\.rpn_(?:conv|cls|reg))\.1\.0\.{_PARAM}', lambda m: f'{m[1]}.{m[2]}'),
+    (rf'(roi_head\.bbox_head\.shared_fcs\.\d+)\.1\.0\.{_PARAM}', lambda m: f'{m[1]}.{m[2]}'),
+    (rf'roi_head\.bbox_head\.fc_(?:cls|reg)\.{_PARAM}', lambda m: m[0]),
+    (rf'(roi_head\.mask_head\.convs\.\d+)\.1\.0\.conv\.{_PARAM}', lambda m: f'{m[1]}.conv.{m[2]}'),
+    (rf'(roi_head\.mask_head\.(?:upsample|conv_logits))\.1\.0\.{_PARAM}', lambda m: f'{m[1]}.{m[2]}'),
+    (  # an upsampling follows each convolution, here as an entry of the list, there within the convolution's
+        rf'(decode_head\.scale_heads\.\d+)\.(\d+)\.1\.0\.(conv|bn)\.{_NORM}',
+        lambda m: f'{m[1]}.{2 * int(m[2])}.{m[3]}.{m[4]}',
+    ),
+    (rf'decode_head\.conv_seg\.{_PARAM}', lambda m: m[0]),
+]
+
+SOURCES = {'sdt-v2': _SDT_V2 + _TASKS}
 
 
 def convert_state_dict(source: str, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a published classification checkpoint to those of mmpretrain's ``ImageClassifier``.
+    """Rename the weights of a published checkpoint to those of our classifier, detector or segmentor.
 
     Args:
         source: Where they come from, one of ``SOURCES``. 'sdt-v2': ``classification/`` of
-            https://github.com/BICLab/Spike-Driven-Transformer-V2.
+            https://github.com/BICLab/Spike-Driven-Transformer-V2, and ``Detection/`` and ``Segmentation/`` of
+            https://github.com/BICLab/Spike-Driven-Transformer-V3 where the backbone is that of V2.
         state_dict: Published weights; a prefix ``module.`` is dropped.
 
     Returns:
-        Weights with the prefixes ``backbone.`` and ``head.``; pointwise Conv1d kernels ``[O, I, 1]`` become ours,
-        ``[O, I, 1, 1]``.
+        Weights with the prefixes of mmpretrain's ``ImageClassifier``, mmdet's ``MaskRCNN`` or mmseg's
+        ``EncoderDecoder``, as their keys have it (classifiers were published without prefixes); pointwise Conv1d
+        kernels ``[O, I, 1]`` become ours, ``[O, I, 1, 1]``.
 
     Raises:
         ValueError: ``source`` is unknown, or a key is not of that source.
@@ -76,7 +93,7 @@ def convert_state_dict(source: str, state_dict: Mapping[str, Tensor]) -> dict[st
         raise ValueError(f'source must be one of {sorted(SOURCES)}, but got {source!r}.')
     converted = {}
     for key, value in state_dict.items():
-        name = _rename(SOURCES[source], key.removeprefix('module.'))
+        name = _rename(SOURCES[source], key.removeprefix('module.').removeprefix('backbone.'))
         if name is None:
             raise ValueError(f'{key!r} is not a key of {source!r} weights; these are of another model.')
         converted[name] = value.unsqueeze(-1) if value.ndim == 3 else value

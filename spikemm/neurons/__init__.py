@@ -2,7 +2,8 @@
 
 from . import surrogate
 from .builder import build_neuron, build_surrogate
+from .integer import Integer
 from .lif import IF, LIF, PLIF, ThresholdLIF
 from .stateless import StatelessMixin
 
-__all__ = ['IF', 'LIF', 'PLIF', 'StatelessMixin', 'ThresholdLIF', 'build_neuron', 'build_surrogate']
+__all__ = ['IF', 'LIF', 'Integer', 'PLIF', 'StatelessMixin', 'ThresholdLIF', 'build_neuron', 'build_surrogate']

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from spikemm.layers import channels_last
+from spikemm.layers import channels_last, mean_over_time
 
 
 class SpikingBackbone(BaseModule):
@@ -86,7 +86,7 @@ class SpikingBackbone(BaseModule):
             for block in blocks:
                 x = self._run(block, x)
             if i in self.out_indices:
-                outs[i] = x.mean(0) if self.time_reduction else x
+                outs[i] = mean_over_time(x) if self.time_reduction else x
         return tuple(outs[i] for i in self.out_indices)
 
     def _check(self, x: Tensor) -> None:
