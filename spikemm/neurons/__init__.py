@@ -6,4 +6,4 @@ from .integer import Integer
 from .lif import IF, LIF, PLIF, ThresholdLIF
 from .stateless import StatelessMixin
 
-__all__ = ['IF', 'LIF', 'Integer', 'PLIF', 'StatelessMixin', 'ThresholdLIF', 'build_neuron', 'build_surrogate']
+__all__ = ['IF', 'LIF', 'PLIF', 'Integer', 'StatelessMixin', 'ThresholdLIF', 'build_neuron', 'build_surrogate']

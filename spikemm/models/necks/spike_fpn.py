@@ -14,15 +14,16 @@ from spikemm.registry import MODELS
 class SpikeFPN(FPN):
     """Feature pyramid whose convolutions meet spikes; the laterals add up as membrane potentials.
 
-    mmdet's FPN with a neuron in front of every convolution and no activation behind; its state dict has the same keys.
-    It is the FPN_SNN and SpikeFPN of `Spike-driven Transformer V2's successor
-    <https://github.com/BICLab/Spike-Driven-Transformer-V3>`_, which holds the detection and segmentation code of both.
+    mmdet's FPN with a neuron in front of every convolution, no activation behind, and the same state dict: the FPN of
+    the detectors and segmentors in `Spike-driven Transformer V2 <https://arxiv.org/abs/2404.03663>`_, as released in
+    https://github.com/BICLab/Spike-Driven-Transformer-V3 (SpikeFPN, FPN_SNN). Time passes through by default.
 
-    Time passes through by default, to end in spiking heads. Where else it can end:
+    Where time ends is the config's choice:
 
-    * in the backbone (``time_reduction='mean'`` there): maps ``[B, C, H, W]`` are one time step here, so neck and heads
+    * in spiking heads (default): neck and heads run ``T`` steps. The released detection does so.
+    * in the backbone, by its ``time_reduction='mean'``: maps ``[B, C, H, W]`` are one time step here, so neck and heads
       cost the same whatever ``T`` is, but read the mean potential. The released segmentation does so.
-    * here, with ``time_reduction='mean'``: ``T`` steps of the neck, then the stock heads of mmdet and mmseg.
+    * here, by ``time_reduction='mean'``: ``T`` steps of the neck, and behind it the stock heads of mmdet and mmseg.
 
     Args:
         in_channels: Channels of each map of the backbone.

@@ -30,7 +30,7 @@ class SpikeRoIExtractor(SingleRoIExtractor):
         if feats[0].ndim == 4:
             return super().forward(feats, rois.float(), roi_scale_factor)
         T, B = feats[0].shape[:2]
-        image = rois[:, 0] + B * torch.arange(T, device=rois.device).view(T, 1)  # its number in the folded batch, [T, R]
-        rois_of_steps = torch.cat([image.unsqueeze(-1), rois[:, 1:].expand(T, -1, -1)], -1)
-        features = super().forward([x.flatten(0, 1) for x in feats], rois_of_steps.flatten(0, 1).float(), roi_scale_factor)
+        images = rois[:, 0] + B * torch.arange(T, device=rois.device).view(T, 1)  # numbers in the folded batch, [T, R]
+        of_steps = torch.cat([images.unsqueeze(-1), rois[:, 1:].expand(T, -1, -1)], -1).flatten(0, 1).float()
+        features = super().forward([x.flatten(0, 1) for x in feats], of_steps, roi_scale_factor)
         return features.unflatten(0, (T, len(rois)))
