@@ -2,6 +2,7 @@
 
 from .conv import ConvBN, Downsample
 from .mlp import SpikingMLP
+from .recompute import recompute
 from .rep_conv import RepConvBN
 from .sdsa import SDSA
 from .sep_conv import SepConv
@@ -27,5 +28,6 @@ __all__ = [
     'fire_through',
     'mean_over_time',
     'over_time',
+    'recompute',
     'to_sequence',
 ]

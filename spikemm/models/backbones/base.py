@@ -1,15 +1,12 @@
 """What every spiking backbone shares: time, stages, outputs, freezing, checkpointing."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
-from spikemm.layers import channels_last, mean_over_time
+from spikemm.layers import channels_last, mean_over_time, recompute
 
 
 class SpikingBackbone(BaseModule):
@@ -84,7 +81,7 @@ class SpikingBackbone(BaseModule):
             first, *blocks = stage
             x = first.forward_image(x, self.T) if x.ndim == 4 else first(x)
             for block in blocks:
-                x = self._run(block, x)
+                x = recompute(block, x) if self.with_cp and self.training else block(x)
             if i in self.out_indices:
                 outs[i] = mean_over_time(x) if self.time_reduction else x
         return tuple(outs[i] for i in self.out_indices)
@@ -98,11 +95,6 @@ class SpikingBackbone(BaseModule):
         if min(x.shape[-2:]) < smallest:
             raise ValueError(f'x must be at least {smallest} x {smallest} pixels, but got shape {tuple(x.shape)}.')
 
-    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
-        if self.with_cp and self.training and torch.is_grad_enabled():
-            return checkpoint(block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), _kept_norms(block)))
-        return block(x)
-
     def train(self, mode: bool = True) -> 'SpikingBackbone':
         super().train(mode)
         if mode:
@@ -113,18 +105,3 @@ class SpikingBackbone(BaseModule):
                     if isinstance(module, _BatchNorm):
                         module.eval()
         return self
-
-
-@contextmanager
-def _kept_norms(block: nn.Module) -> Iterator[None]:
-    """Recomputing a block must not update its batch norms' running statistics a second time."""
-    norms = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats]
-    kept = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum, batches in kept:
-            norm.momentum = momentum
-            norm.num_batches_tracked.copy_(batches)

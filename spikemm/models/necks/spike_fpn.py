@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmdet.models.necks import FPN
-from torch import Tensor
+from torch import Tensor, nn
 
-from spikemm.layers import build_neurons, mean_over_time, over_time, to_sequence
+from spikemm.layers import build_neurons, mean_over_time, over_time, recompute, to_sequence
 from spikemm.registry import MODELS
 
 
@@ -37,6 +37,7 @@ class SpikeFPN(FPN):
             'on_output'.
         norm_cfg: Norm behind every convolution; the released networks have none.
         no_norm_on_lateral: Whether the lateral convolutions have none.
+        with_cp: Whether the backward computes spikes again (activation checkpointing): less memory, more time.
         init_cfg: Initialisation of mmengine.
     """
 
@@ -53,6 +54,7 @@ class SpikeFPN(FPN):
         add_extra_convs: bool | str = False,
         norm_cfg: dict | None = None,
         no_norm_on_lateral: bool = False,
+        with_cp: bool = False,
         init_cfg: dict | list[dict] | None = dict(type='Xavier', layer='Conv2d', distribution='uniform'),
     ) -> None:
         if time_reduction not in (None, 'mean'):
@@ -61,7 +63,7 @@ class SpikeFPN(FPN):
             list(in_channels), out_channels, num_outs, start_level=start_level, end_level=end_level,
             add_extra_convs=add_extra_convs, norm_cfg=norm_cfg, no_norm_on_lateral=no_norm_on_lateral,
             init_cfg=init_cfg)
-        self.time_reduction = time_reduction
+        self.time_reduction, self.with_cp = time_reduction, with_cp
         self.lateral_neurons = build_neurons(neuron, self.lateral_convs)
         self.fpn_neurons = build_neurons(neuron, self.fpn_convs)
 
@@ -70,19 +72,24 @@ class SpikeFPN(FPN):
         if len(inputs) != self.num_ins:
             raise ValueError(f'inputs must be {self.num_ins} maps, one for each of in_channels, but got {len(inputs)}.')
         maps = [to_sequence(x, 1) for x in inputs[self.start_level:self.backbone_end_level]]
-        laterals = [over_time(c, n(x)) for c, n, x in zip(self.lateral_convs, self.lateral_neurons, maps, strict=True)]
+        laterals = [self._fire(*pair) for pair in zip(self.lateral_convs, self.lateral_neurons, maps, strict=True)]
         for i in range(len(laterals) - 1, 0, -1):
             laterals[i - 1] = laterals[i - 1] + enlarge(laterals[i], laterals[i - 1].shape[-2:])
         convs = list(zip(self.fpn_convs, self.fpn_neurons, strict=True))
-        outs = [over_time(conv, neuron(x)) for (conv, neuron), x in zip(convs, laterals, strict=False)]
+        outs = [self._fire(conv, neuron, x) for (conv, neuron), x in zip(convs, laterals, strict=False)]
         if self.add_extra_convs:
             x = {'on_input': maps, 'on_lateral': laterals, 'on_output': outs}[self.add_extra_convs][-1]
             for conv, neuron in convs[len(laterals):]:
-                x = over_time(conv, neuron(x))
+                x = self._fire(conv, neuron, x)
                 outs.append(x)
         while len(outs) < self.num_outs:
             outs.append(over_time(lambda x: F.max_pool2d(x, 1, stride=2), outs[-1]))
         return tuple(mean_over_time(x) for x in outs) if self.time_reduction else tuple(outs)
+
+    def _fire(self, conv: nn.Module, neuron: nn.Module, x: Tensor) -> Tensor:
+        if self.with_cp and self.training:
+            return recompute(lambda v: over_time(conv, neuron(v)), x, conv)
+        return over_time(conv, neuron(x))
 
 
 def enlarge(x: Tensor, size: Sequence[int]) -> Tensor:
