@@ -10,3 +10,4 @@ from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .reparameterize import reparameterize
 from .roi_heads import *  # noqa: F403
+from .test_time_augs import *  # noqa: F403

@@ -6,6 +6,8 @@ from torch import Tensor
 
 from spikemm.registry import MODELS
 
+from .spike_roi_head import MapsByImage
+
 
 @MODELS.register_module()
 class SpikeRoIExtractor(SingleRoIExtractor):
@@ -26,7 +28,7 @@ class SpikeRoIExtractor(SingleRoIExtractor):
             rois: ``[R, 5]``: number of the image in the batch and x1, y1, x2, y2 in pixels of the input.
             roi_scale_factor: Factor that enlarges the RoIs.
         """
-        feats = [x.float() for x in feats]
+        feats = [(x.maps if isinstance(x, MapsByImage) else x).float() for x in feats]
         if feats[0].ndim == 4:
             return super().forward(feats, rois.float(), roi_scale_factor)
         T, B = feats[0].shape[:2]
