@@ -16,7 +16,7 @@ USABLE  := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info
 .PHONY: demo test lint clean
 
 demo: $(READY)
-	$(BIN)/python tools/dataset_converters/digit_scenes.py
+	$(BIN)/python tools/dataset_converters/digit_scenes.py classification
 	$(BIN)/python tools/train.py $(CONFIG) --work-dir $(WORK) --resume
 	$(BIN)/python tools/test.py $(CONFIG) $$(cat $(WORK)/last_checkpoint) --work-dir $(WORK)/test \
 	    --out $(WORK)/metrics.json --out-item metrics

@@ -4,7 +4,10 @@ import copy
 from collections.abc import Callable
 
 import torch
+from mmcv.cnn import ConvModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from spikemm.layers import SDSA, ConvBN, OverTime, RepConvBN, SepConv
 from spikemm.registry import MODELS
@@ -16,7 +19,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     """A copy of ``model`` for inference, in evaluation mode, with the same outputs and fewer layers.
 
     Args:
-        model: Any module with spikemm's layers in it.
+        model: Any module with spikemm's layers in it; mmcv's, of necks and heads, are folded, too.
         mode: 'fast' folds every norm into its convolution and keeps RepConv factored: the least work on CPU and GPU.
             'spike' also merges each RepConv, with its padded norm, into one 3x3 convolution, and each
             depthwise-pointwise pair into one dense convolution: more work there, but then every weight layer meets
@@ -30,7 +33,8 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     if not any(isinstance(m, (RepConvBN, ConvBN)) for m in model.modules()):
         raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
     model = copy.deepcopy(model).eval()
-    folders = {RepConvBN: _factored_rep_conv if mode == 'fast' else _dense_rep_conv, ConvBN: _folded_conv_bn}
+    folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module}
+    folders[RepConvBN] = _factored_rep_conv if mode == 'fast' else _dense_rep_conv
     folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv}
     _replace(model, folders)
     return model
@@ -82,6 +86,14 @@ def _folded_conv_bn(layer: ConvBN) -> OverTime:
     if layer.conv.bias is not None:
         shift = shift + scale * layer.conv.bias.double()
     return OverTime(_conv(scale[:, None, None, None] * layer.conv.weight.double(), shift, layer.conv))
+
+
+def _folded_conv_module(layer: ConvModule) -> ConvModule:
+    if layer.with_norm and isinstance(layer.norm, _BatchNorm) and layer.order[:2] == ('conv', 'norm'):
+        layer.conv = fuse_conv_bn_eval(layer.conv, layer.norm)
+        delattr(layer, layer.norm_name)
+        layer.with_norm, layer.norm_name = False, None
+    return layer
 
 
 def _factors(layer: RepConvBN) -> tuple[Tensor, Tensor, Tensor, Tensor]:

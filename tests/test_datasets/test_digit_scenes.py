@@ -1,6 +1,6 @@
 import filecmp
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -10,7 +10,16 @@ import pytest
 from sklearn.datasets import load_digits
 
 from spikemm.datasets import digit_scenes
-from spikemm.datasets.digit_scenes import Photographs, choose_ink, digit_sprite, generate_classification, split_sources
+from spikemm.datasets.digit_scenes import classification, generate_classification
+from spikemm.datasets.digit_scenes.parts import (
+    LUMA,
+    MIN_CONTRAST,
+    Photographs,
+    choose_ink,
+    contrast,
+    digit_sprite,
+    split_sources,
+)
 
 ROOT = Path(__file__).parents[2]
 SMALL = {'seed': 3, 'size': 24, 'num_train': 45, 'num_val': 20}
@@ -79,9 +88,14 @@ def test_the_ink_stands_out_from_every_pixel_below_it(split):
     for _ in range(200):
         crop = photographs.crop(32, rng)
         ink = choose_ink(crop, rng)
-        contrast = np.abs(crop @ digit_scenes.LUMA - ink @ digit_scenes.LUMA).min()
-        assert contrast > digit_scenes.MIN_CONTRAST - 1, 'a level may go in rounding'
+        assert contrast(crop, ink) > MIN_CONTRAST - 1, 'a level may go in rounding'
         assert ((ink > -1e-6) & (ink < 255 + 1e-6)).all()
+
+
+def test_ink_is_chosen_between_dark_and_bright_pixels_where_only_there_is_room():
+    pixels = np.repeat([[30.], [225.]], 3, axis=1)
+    levels = [choose_ink(pixels, np.random.default_rng(seed)) @ LUMA for seed in range(20)]
+    assert 100 <= min(levels) < max(levels) <= 155
 
 
 def test_a_sprite_is_a_mask_cut_to_the_digit():
@@ -115,7 +129,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
         if path.parent.name == '4':
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(digit_scenes, 'write_png', interrupt)
+    monkeypatch.setattr(classification, 'write_image', interrupt)
     with pytest.raises(KeyboardInterrupt):
         generate_classification(tmp_path, **SMALL)
     assert list(tmp_path.iterdir()) == []
@@ -136,8 +150,33 @@ def test_a_bad_argument_is_named_with_its_value(tmp_path, name, value):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_reports_a_bad_argument_without_a_traceback(tmp_path):
-    command = [sys.executable, 'tools/dataset_converters/digit_scenes.py', '--out', str(tmp_path), '--num-val', '0']
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 2
-    assert '`num_val` must be' in run.stderr and 'Traceback' not in run.stderr
+def run_command(monkeypatch, *args):
+    monkeypatch.setattr(sys, 'argv', ['digit_scenes.py', *map(str, args)])
+    runpy.run_path(str(ROOT / 'tools/dataset_converters/digit_scenes.py'), run_name='__main__')
+
+
+def test_the_command_makes_the_part_that_is_named(tmp_path, monkeypatch, capsys):
+    run_command(monkeypatch, 'classification', '--out', tmp_path, '--num-train', 20, '--num-val', 10)
+    assert capsys.readouterr().out == f'{tmp_path}/classification: 20 train and 10 val images of 32 px.\n'
+    assert [path.name for path in tmp_path.iterdir()] == ['classification']
+
+
+def test_the_command_makes_every_part_when_none_is_named(tmp_path, monkeypatch):
+    made = []
+    for part in ('classification', 'detection', 'segmentation'):
+        def make(out, *, seed, size=0, num_train=0, num_val=0, part=part):
+            made.append((part, out, seed))
+        monkeypatch.setattr(digit_scenes, f'generate_{part}', make)
+    run_command(monkeypatch, '--out', tmp_path, '--seed', 5)
+    assert made == [(part, str(tmp_path), 5) for part in ('classification', 'detection', 'segmentation')]
+
+
+@pytest.mark.parametrize(('args', 'message'), [
+    (['classification', '--num-val', 0], '`num_val` must be'),
+    (['--size', 64], '--size: size and number of images belong to one part, but 3 would be made'),
+    (['detection', 'poses'], 'there is no part poses')])
+def test_the_command_reports_a_bad_argument_without_a_traceback(tmp_path, monkeypatch, capsys, args, message):
+    with pytest.raises(SystemExit, match='2'):
+        run_command(monkeypatch, '--out', tmp_path, *args)
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -27,11 +27,12 @@ def fold(config: str, checkpoint: str, dst: Path, mode: str) -> None:
     cfg = Config.fromfile(config)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model = MODELS.build(cfg.model)
-    weights = load_file(checkpoint, map_location='cpu')
-    weights = weights.get('state_dict', weights)
+    source = load_file(checkpoint, map_location='cpu')
+    weights = source.get('state_dict', source)
     if misfits := find_misfits(model, weights):  # it loads them, too
         raise ValueError(f'{checkpoint} does not fit the model of {config}: {"; ".join(misfits)}.')
-    meta = dict(reparameterized=mode, source_file=Path(checkpoint).name, spikemm_version=__version__)
+    classes = source.get('meta', {}).get('dataset_meta')  # which inference names
+    meta = dict(dataset_meta=classes, reparameterized=mode, source_file=Path(checkpoint).name, spikemm_version=__version__)
     save_checkpoint(dict(state_dict=reparameterize(model, mode).state_dict(), meta=meta), str(dst))
     cfg.model = dict(type='spikemm.Reparameterized', mode=mode, model=cfg.model)
     cfg.dump(str(dst.with_suffix('.py')))

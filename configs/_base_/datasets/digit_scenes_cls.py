@@ -1,10 +1,10 @@
 # DigitScenes, the built-in data: 24,000 + 2,000 images of 32 x 32 pixels. This makes it in seconds, without download:
-# python tools/dataset_converters/digit_scenes.py
+# python tools/dataset_converters/digit_scenes.py classification
 dataset = dict(
     type='spikemm.ImageFolder',
     data_root='data/digit_scenes/classification',
     classes=list('0123456789'),
-    hint='Make it with: python tools/dataset_converters/digit_scenes.py')
+    hint='Make it with: python tools/dataset_converters/digit_scenes.py classification')
 data_preprocessor = dict(
     num_classes=10,
     mean=[122.2, 128.0, 117.7],  # of the training images, RGB
