@@ -34,10 +34,10 @@ def train(folder, work_dir):
 def test_every_epoch_reports_its_skipped_images(broken_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageFolder, '_rand_another', lambda self: 0)  # a readable one
     log = train(broken_folder, tmp_path / 'work')
-    assert 'Unreadable images skipped: 3 in this epoch, 3 in this run.' in log
-    assert 'Unreadable images skipped: 3 in this epoch, 6 in this run.' in log
-    assert f'{broken_folder}/cat/1.png, which cannot be read (the file is empty)' in log
+    assert 'Images skipped: 3 in this epoch, 3 in this run.' in log
+    assert 'Images skipped: 3 in this epoch, 6 in this run.' in log
+    assert f'{broken_folder}/cat/1.png, which cannot be used (the file is empty)' in log
 
 
 def test_nothing_is_reported_when_every_image_is_readable(folder, tmp_path_factory):
-    assert 'Unreadable' not in train(folder, tmp_path_factory.mktemp('work'))
+    assert 'skipped' not in train(folder, tmp_path_factory.mktemp('work'))

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from spikemm.datasets import ImageFolder
 from spikemm.datasets.transforms import LoadImage
-from spikemm.datasets.transforms.load_image import skipped_images
+from spikemm.datasets.transforms.on_error import skipped_images
 
 BROKEN = {'cat/1.png': 'the file is empty', 'cat/2.png': 'cut off', 'dog/3.png': 'not an image'}
 
@@ -27,7 +27,7 @@ def test_an_image_cut_off_near_its_end_is_unreadable(tmp_path, extension):
     whole = cv2.imencode(extension, np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))[1].tobytes()
     path = tmp_path / f'image{extension}'
     path.write_bytes(whole[:int(0.95 * len(whole))])
-    with pytest.raises(ValueError, match='Cannot read the image'):
+    with pytest.raises(ValueError, match='Cannot use the image'):
         load(path)
 
 
@@ -38,14 +38,14 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_skip_gives_none_and_a_warning_with_file_and_reason(broken_folder, monkeypatch):
     lines = []
-    monkeypatch.setattr('spikemm.datasets.transforms.load_image.print_log', lambda message, *_: lines.append(message))
+    monkeypatch.setattr('spikemm.datasets.transforms.on_error.print_log', lambda message, *_: lines.append(message))
     assert load(broken_folder / 'cat/1.png', on_error='skip') is None
-    assert lines == [f'Skipped the image {broken_folder}/cat/1.png, which cannot be read (the file is empty).']
+    assert lines == [f'Skipped the image {broken_folder}/cat/1.png, which cannot be used (the file is empty).']
 
 
 def test_a_file_is_warned_about_once_and_counted_each_time(broken_folder, monkeypatch):
     lines, before = [], skipped_images().value
-    monkeypatch.setattr('spikemm.datasets.transforms.load_image.print_log', lambda message, *_: lines.append(message))
+    monkeypatch.setattr('spikemm.datasets.transforms.on_error.print_log', lambda message, *_: lines.append(message))
     transform = LoadImage(on_error='skip')
     for _ in range(3):
         transform({'img_path': str(broken_folder / 'cat/1.png')})

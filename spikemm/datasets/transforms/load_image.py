@@ -1,58 +1,23 @@
-"""Read an image file; a file that cannot be read is an error or is skipped and counted, as the config says."""
-
-import logging
-import multiprocessing
-from functools import cache
-from pathlib import Path
+"""Read an image file; a file that cannot be used is an error or is skipped and counted, as the config says."""
 
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
-from mmengine.logging import print_log
 
+from spikemm.datasets.transforms.on_error import SkipOrRaise, explain
 from spikemm.registry import TRANSFORMS
 
-
-class SharedCount:
-    """A count that every process started after it adds to; a copy is the same count."""
-
-    def __init__(self) -> None:
-        self._value = multiprocessing.Value('q', 0)
-
-    def __deepcopy__(self, memo: dict) -> 'SharedCount':
-        return self
-
-    @property
-    def value(self) -> int:
-        return self._value.value
-
-    def add_one(self) -> None:
-        with self._value.get_lock():
-            self._value.value += 1
-
-
-@cache
-def skipped_images() -> SharedCount:
-    """The images that all :class:`LoadImage` of this process and of its data loader workers have skipped."""
-    return SharedCount()  # made late: the start method of the workers is fixed by then
-
-
-def explain(path: str, error: Exception) -> str:
-    """Say in words why an image could not be read; the decoders' own messages seldom do."""
-    if Path(path).is_file() and not Path(path).stat().st_size:
-        return 'the file is empty'
-    if isinstance(error, AssertionError):  # mmcv: the decoder gave nothing
-        return 'the file is cut off or not an image'
-    return str(error) or type(error).__name__
+MAX_ASPECT_RATIO = 500  # from some 1000 on, resizing leaves one side without a pixel, or takes all memory
 
 
 @TRANSFORMS.register_module()
-class LoadImage(LoadImageFromFile):
-    """Load an image as BGR, uint8, three channels, or say which file cannot be read and why.
+class LoadImage(SkipOrRaise, LoadImageFromFile):
+    """Load an image as BGR, uint8, three channels, or say which file cannot be used and why.
 
     Grey images get three equal channels, of 16 bits the upper eight are kept, an alpha channel is dropped and the EXIF
-    orientation is applied (all by OpenCV, as in mmpretrain's own loader). An image that is given as an array, as
-    inferencers do, passes. A file is unreadable when it is missing, empty, cut off or fails to decode; damage that
-    leaves a JPEG decodable is not found.
+    orientation is applied (all by OpenCV, as in the task libraries' own loader). An image that is given as an array, as
+    inferencers do, passes. A file is unusable when it is missing, empty, cut off or fails to decode, when it is a line
+    rather than an image, or when its size is not the ``height`` and ``width`` that a detection dataset states; damage
+    that leaves a JPEG decodable is not found.
 
     In training, ``on_error='skip'`` logs a warning with the file and the reason, and the dataset puts a random other
     sample in its place; :class:`spikemm.engine.hooks.BadImageHook` reports how many. For val and test data use 'raise'
@@ -68,30 +33,25 @@ class LoadImage(LoadImageFromFile):
         **kwargs: Arguments of mmcv's ``LoadImageFromFile``.
     """
 
-    def __init__(self, *, on_error: str = 'raise', **kwargs) -> None:
-        if on_error not in ('raise', 'skip'):
-            raise ValueError(f"`on_error` must be 'raise' or 'skip', but got {on_error!r}.")
-        super().__init__(**kwargs)
-        self.on_error = on_error
-        self.skipped = skipped_images() if on_error == 'skip' else None
-        self._warned: set[str] = set()
-
     def transform(self, results: dict) -> dict | None:
         if isinstance(results.get('img'), np.ndarray):
+            for key in ('img_shape', 'ori_shape'):
+                results.setdefault(key, results['img'].shape[:2])
             return results
+        path = results['img_path']
         try:
-            return super().transform(results)
+            super().transform(results)
         except Exception as error:  # file backends and decoders have no common error class
-            path = results['img_path']
-            reason = explain(path, error)
-            if self.on_error == 'raise':
-                raise ValueError(f'Cannot read the image {path} ({reason}). Repair or remove it, or skip such images '
-                                 "in training with dict(type='spikemm.LoadImage', on_error='skip').") from error
-        self.skipped.add_one()
-        if path not in self._warned:  # once a process, not once an epoch
-            self._warned.add(path)
-            print_log(f'Skipped the image {path}, which cannot be read ({reason}).', 'current', logging.WARNING)
-        return None
+            return self.refuse('image', path, explain(path, error), error)
+        reason = find_misfit(*results['img_shape'], results.get('height'), results.get('width'))
+        return self.refuse('image', path, reason) if reason else results
 
-    def __repr__(self) -> str:
-        return f'{super().__repr__()[:-1]}, on_error={self.on_error!r})'
+
+def find_misfit(height: int, width: int, stated_height: int | None, stated_width: int | None) -> str | None:
+    """Say why an image of this size, in pixels, cannot be used, or return None."""
+    found = f'it is {width} x {height} pixels'
+    if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
+        return f'{found}, too thin to be resized'
+    if None not in (stated_height, stated_width) and (height, width) != (stated_height, stated_width):
+        return f'{found}, its annotation says {stated_width} x {stated_height}'
+    return None

@@ -5,16 +5,17 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from spikemm.datasets.transforms.load_image import skipped_images
+from spikemm.datasets.transforms.on_error import skipped_images
 from spikemm.registry import HOOKS
 
 
 @HOOKS.register_module()
 class BadImageHook(Hook):
-    """At the end of a training epoch, report the images that ``spikemm.LoadImage(on_error='skip')`` has skipped.
+    """At the end of a training epoch, report the images that the loading transforms of spikemm have skipped.
 
-    The count is over all data loader workers and all ranks; an iteration-based run is one epoch. Nothing is logged
-    while every image can be read.
+    They do with ``on_error='skip'``, for the image (``spikemm.LoadImage``) or its mask (``spikemm.LoadSegMap``). The
+    count is over all data loader workers and all ranks; an iteration-based run is one epoch. Nothing is logged while
+    every image can be used.
 
     Example::
 
@@ -31,5 +32,5 @@ class BadImageHook(Hook):
         all_reduce(counts)
         epoch, run = counts.tolist()
         if epoch:
-            runner.logger.warning(f'Unreadable images skipped: {epoch} in this epoch, {run} in this run. '
+            runner.logger.warning(f'Images skipped: {epoch} in this epoch, {run} in this run. '
                                   'The warnings above name them.')
