@@ -93,8 +93,9 @@ def convert_state_dict(source: str, state_dict: Mapping[str, Tensor]) -> dict[st
         raise ValueError(f'source must be one of {sorted(SOURCES)}, but got {source!r}.')
     converted = {}
     for key, value in state_dict.items():
-        name = _rename(SOURCES[source], key.removeprefix('module.').removeprefix('backbone.'))
-        if name is None:
+        published = key.removeprefix('module.')
+        name = _rename(SOURCES[source], published.removeprefix('backbone.'))
+        if name is None or (published.startswith('backbone.') and not name.startswith('backbone.')):
             raise ValueError(f'{key!r} is not a key of {source!r} weights; these are of another model.')
         converted[name] = value.unsqueeze(-1) if value.ndim == 3 else value
     return converted

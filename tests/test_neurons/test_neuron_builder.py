@@ -26,7 +26,7 @@ def test_a_layer_overrides_what_the_model_says():
 def test_every_neuron_builds_by_name_and_fires():
     assert {'LIF', 'IF', 'PLIF', 'ThresholdLIF'} <= set(NEURONS.module_dict)
     for name in NEURONS.module_dict:
-        assert build_neuron(dict(type=name))(torch.full((2, 3), 2.0)).eq(1).all(), name
+        assert build_neuron(dict(type=name))(torch.full((2, 3), 2.0)).ge(1).all(), name
 
 
 def test_the_type_may_be_a_class():
@@ -68,7 +68,7 @@ def test_a_surrogate_may_be_a_module():
     'cfg, error, message',
     [
         (dict(tau=2.0), ValueError, "neuron must be a dict with a 'type', but got {'tau': 2.0}"),
-        (dict(type='Lif'), ValueError, r"neuron type must be one of \['IF', 'LIF', .*but got 'Lif'"),
+        (dict(type='Lif'), ValueError, r"neuron type must be one of \['IF', .*'LIF', .*but got 'Lif'"),
         (dict(type='LIF', decay=0.5), TypeError, r"neuron LIF cannot be built from {'decay': 0.5}: .*'decay'"),
         (dict(type='IF', tau=2.0), TypeError, r"neuron IF cannot be built from {'tau': 2.0}: .*'tau'"),
         (dict(type='LIF', surrogate=dict(alpha=2.0)), ValueError, "surrogate must be a dict with a 'type'"),
