@@ -1,4 +1,4 @@
-"""Predict an image: ``python demo/image_demo.py IMAGE CONFIG CHECKPOINT``."""
+"""Predict an image with a model of any task: ``python demo/image_demo.py IMAGE CONFIG CHECKPOINT``."""
 
 import argparse
 import pickle
@@ -9,20 +9,24 @@ from spikemm.apis.inferencers import init_inferencer
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description='Predict the class of an image.')
+    parser = argparse.ArgumentParser(
+        description='Predict the class, the objects or the segmentation of an image, as the config has it.')
     parser.add_argument('image', help='image file')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file or URL')
     parser.add_argument('--out', type=Path, help='picture to write (default: the name of the image with _pred.png)')
     parser.add_argument('--device', help='cpu, cuda:0, ... (default: the GPU if there is one)')
-    parser.add_argument('--topk', type=int, default=5, help='number of classes to print (default: 5)')
+    parser.add_argument('--topk', type=int, default=5, help='number of classes or objects to print (default: 5)')
+    parser.add_argument('--score-thr', type=float, default=0.3, help='lowest score of an object (default: 0.3)')
     args = parser.parse_args(argv)
     out = args.out or Path(f'{Path(args.image).stem}_pred.png')
     try:
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
-        prediction, = inferencer(args.image)
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        parser.exit(1, f'{parser.prog}: {error}\n')
+        options = {'score_thr': args.score_thr} if inferencer.scope == 'mmdet' else {}
+        prediction, = inferencer(args.image, **options)
+    except (KeyError, OSError, RuntimeError, SyntaxError, ValueError, pickle.UnpicklingError) as error:
+        message = ' '.join(str(error).split())
+        parser.exit(1, f'{parser.prog}: {message}\n')
     print(inferencer.describe(prediction, args.topk))
     out.parent.mkdir(parents=True, exist_ok=True)
     inferencer.draw([args.image], [prediction]).savefig(out)

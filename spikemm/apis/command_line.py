@@ -11,6 +11,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 
@@ -20,24 +21,25 @@ from spikemm.engine.checkpoint import TRUST
 class TaskLibrary(NamedTuple):
     """Where the task libraries differ in what a flag sets."""
 
-    visualizer: str
-    hook: str
-    draw: str  # argument of the hook that switches it on
-    out_dir: str | None  # argument of the hook for --show-dir; None: it is the visualizer's save_dir
-    tta_model: dict | None
+    hook: dict  # for --show and --show-dir
+    tta_model: dict
+    visualizer: dict | None = None  # that the hook needs
 
 
 LIBRARIES = {
     'mmpretrain': TaskLibrary(
-        visualizer='UniversalVisualizer', hook='VisualizationHook', draw='enable', out_dir='out_dir',
-        tta_model={'type': 'AverageClsScoreTTA'}),
+        hook={'type': 'VisualizationHook', 'enable': True},
+        tta_model={'type': 'AverageClsScoreTTA'},
+        visualizer={'type': 'UniversalVisualizer', 'vis_backends': [{'type': 'LocalVisBackend'}]}),
     'mmdet': TaskLibrary(
-        visualizer='DetLocalVisualizer', hook='DetVisualizationHook', draw='draw', out_dir='test_out_dir',
+        hook={'type': 'spikemm.PictureHook'},
         tta_model={
-            'type': 'DetTTAModel', 'tta_cfg': {'nms': {'type': 'nms', 'iou_threshold': 0.5}, 'max_per_img': 100}}),
-    'mmseg': TaskLibrary(
-        visualizer='SegLocalVisualizer', hook='SegVisualizationHook', draw='draw', out_dir=None, tta_model=None),
+            'type': 'spikemm.InstanceTTAModel',
+            'tta_cfg': {'nms': {'type': 'nms', 'iou_threshold': 0.5}, 'max_per_img': 100}}),
+    'mmseg': TaskLibrary(hook={'type': 'spikemm.PictureHook'}, tta_model={'type': 'SegTTAModel'}),
 }
+
+SEG_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # of the test size, in test-time augmentation as in mmseg's configs
 
 
 def parse_train_args(argv: Sequence[str] | None = None) -> Namespace:
@@ -187,33 +189,61 @@ def library(cfg: Config, flag: str) -> TaskLibrary:
 
 def show_predictions(cfg: Config, args: Namespace) -> None:
     lib = library(cfg, '--show and --show-dir')
-    if 'visualizer' not in cfg:
-        cfg.visualizer = {'type': lib.visualizer, 'vis_backends': [{'type': 'LocalVisBackend'}]}
-    if 'visualization' not in cfg.get('default_hooks', {}):
-        cfg.merge_from_dict({'default_hooks.visualization.type': lib.hook})
-    hook = cfg.default_hooks.visualization
-    hook.update({lib.draw: True, 'show': args.show, 'wait_time': args.wait_time, 'interval': args.interval})
-    if args.show_dir and lib.out_dir:
-        hook[lib.out_dir] = args.show_dir
-    elif args.show_dir:
-        cfg.visualizer.save_dir = args.show_dir
+    if lib.visualizer and 'visualizer' not in cfg:
+        cfg.visualizer = lib.visualizer
+    hooks = cfg.get('default_hooks') or {}
+    present = hooks.get('visualization') or {}
+    kept = present if present.get('type') == lib.hook['type'] else {k: present[k] for k in present if k == 'score_thr'}
+    cfg.default_hooks = {**hooks, 'visualization': {
+        **kept, **lib.hook, 'out_dir': args.show_dir, 'show': args.show, 'wait_time': args.wait_time,
+        'interval': args.interval}}
 
 
 def augment_test(cfg: Config) -> None:
-    """Wrap the model for test-time augmentation: the config's ``tta_model`` and ``tta_pipeline``, or flipping."""
+    """Wrap the model for test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``.
+
+    Without them the views are flipped horizontally or not, in mmseg at ``SEG_SCALES`` of the test size.
+    """
     tta_model = cfg.get('tta_model', library(cfg, '--tta').tta_model)
-    if tta_model is None:
-        raise ValueError(f'tta_model and tta_pipeline must be in a config of {cfg.default_scope!r} for --tta.')
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    dataset.pipeline = cfg.get('tta_pipeline') or flipping(dataset.pipeline)
+    dataset.pipeline = cfg.get('tta_pipeline') or make_views(
+        dataset.pipeline, scales=SEG_SCALES if cfg.default_scope == 'mmseg' else None)
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 
-def flipping(pipeline: list[ConfigDict]) -> list[ConfigDict]:
-    *load, pack = deepcopy(pipeline)
+def make_views(pipeline: list[ConfigDict], scales: Sequence[float] | None = None) -> list[ConfigDict]:
+    """Let a test pipeline give each image as it is and mirrored, and that at several ``scales`` of the test size.
+
+    The ground truth is loaded behind both, so that each view has it as it is in the file.
+    """
+    *steps, pack = deepcopy(pipeline)
     if 'meta_keys' in pack:  # of which the model must know what to flip back
         pack.meta_keys = tuple(dict.fromkeys((*pack.meta_keys, 'flip', 'flip_direction')))
-    flips = [ConfigDict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
-    return [*load, ConfigDict(type='TestTimeAug', transforms=[flips, [pack]])]
+    truth = [step for step in steps if name_of(step).startswith('Load') and 'Image' not in name_of(step)]
+    steps = [step for step in steps if step not in truth]
+    names = [*map(name_of, steps), 'Pad']
+    before_padding = names.index('Pad')  # which is on the right and below, mirrored or not
+    choices = [[step] for step in steps]
+    choices.insert(before_padding, [ConfigDict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)])
+    if scales and 'Resize' in names:
+        resize = names.index('Resize')
+        choices[resize] = [rescale(steps[resize], factor) for factor in scales]
+    elif scales:
+        choices.insert(before_padding, [ConfigDict(type='Resize', scale_factor=factor) for factor in scales])
+    first = next(i for i, choice in enumerate(choices) if len(choice) > 1)
+    views = [*choices[first:], *([step] for step in truth), [pack]]
+    return [*steps[:first], ConfigDict(type='TestTimeAug', transforms=views)]
+
+
+def name_of(step: ConfigDict) -> str:
+    return step.type.rpartition('.')[2]
+
+
+def rescale(resize: ConfigDict, factor: float) -> ConfigDict:
+    """Return a ``Resize`` to ``factor`` times the size."""
+    if 'scale' not in resize:
+        return ConfigDict(resize, scale_factor=tuple(np.multiply(resize.scale_factor, [factor] * 2).tolist()))
+    sides = np.multiply(resize.scale, [factor] * 2).round().astype(int)
+    return ConfigDict(resize, scale=tuple(sides.tolist()))

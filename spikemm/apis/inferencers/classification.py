@@ -1,26 +1,18 @@
-"""Predict images with a trained model: the inferencers of the task libraries, told apart by the config."""
+"""Predict the classes of images."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from mmcv.image import imread
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
 from mmengine.device import get_device
-from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmengine.runner import CheckpointLoader
 from mmpretrain.apis import ImageClassificationInferencer
-from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.utils import progress
 
+from spikemm.apis.inferencers.base import Image, load_model, read
 from spikemm.datasets.transforms import LoadImage
-from spikemm.engine.hooks.strict_load_hook import find_misfits
-
-Image = str | Path | np.ndarray
-"""A file, or the pixels ``[H, W, 3]``, BGR, uint8."""
 
 RIGHT, WRONG, UNKNOWN = '#1a7f37', '#cf222e', '#24292f'  # of captions: green, red, grey
 
@@ -46,7 +38,8 @@ class ClassificationInferencer(ImageClassificationInferencer):
 
     def __init__(self, cfg: Config, checkpoint: str, device: str | None = None) -> None:
         with DefaultScope.overwrite_default_scope(self.scope):
-            model = load_classifier(cfg, checkpoint)
+            model, meta = load_model(cfg, checkpoint)
+            model._config, model._dataset_meta = cfg, meta  # where mmpretrain's inferencer looks for them
             super().__init__(model, pretrained=False, device=device or get_device())
 
     def __call__(self, inputs: Image | list[Image], *args, **kwargs) -> list[dict]:
@@ -60,12 +53,12 @@ class ClassificationInferencer(ImageClassificationInferencer):
     def preprocess(self, inputs: list[Image], batch_size: int = 1) -> Iterator[dict]:
         load = LoadImage()
 
-        def read(image: Image) -> dict:
+        def to_sample(image: Image) -> dict:
             if isinstance(image, np.ndarray):
                 return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
             return load(dict(img_path=str(image)))
 
-        prepared = map(Compose([read, self.pipeline]), inputs)
+        prepared = map(Compose([to_sample, self.pipeline]), inputs)
         yield from map(default_collate, self._get_chunk_data(prepared, batch_size))
 
     def class_name(self, label: int) -> str:
@@ -107,58 +100,8 @@ class ClassificationInferencer(ImageClassificationInferencer):
         for ax in axes:
             ax.set(xticks=[], yticks=[], frame_on=False)
         for ax, image, caption, colour in zip(axes, images, captions, colours, strict=False):
-            ax.imshow((image if isinstance(image, np.ndarray) else imread(str(image)))[..., ::-1])
+            ax.imshow(read(image)[..., ::-1])
             ax.set_xlabel(caption, color=colour)
             ax.set_frame_on(colour == WRONG)
             ax.spines[:].set(color=WRONG, linewidth=5)
         return figure
-
-
-def load_classifier(cfg: Config, checkpoint: str) -> BaseModel:
-    """Build the model of a config and load a checkpoint that must fit it.
-
-    Raises:
-        RuntimeError: The checkpoint does not fit.
-    """
-    cfg = cfg.copy()
-    cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    model = MODELS.build(cfg.model)
-    content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    misfits = find_misfits(model, content.get('state_dict', content))
-    if misfits:
-        raise RuntimeError(f'{checkpoint} does not fit the model of the config: {"; ".join(misfits)}.')
-    dataset = cfg.test_dataloader.dataset
-    meta = content.get('meta', {}).get('dataset_meta') or {}
-    classes = meta.get('classes') or dataset.get('classes') or DATASETS.get(dataset.type).METAINFO.get('classes')
-    model._config, model._dataset_meta = cfg, dict(classes=classes)  # where mmpretrain's inferencer looks for them
-    return model
-
-
-INFERENCERS = {'mmpretrain': ClassificationInferencer}
-"""By the ``default_scope`` of a config. Each class takes a config, a checkpoint and a device; it is called with images,
-and ``describe`` and ``draw`` show what it predicts."""
-
-
-def init_inferencer(
-    config: str | Path, checkpoint: str | Path, device: str | None = None,
-) -> ClassificationInferencer:
-    """Load a trained model for predictions; the ``default_scope`` of the config decides the inferencer.
-
-    Args:
-        config: Config file.
-        checkpoint: Checkpoint file or URL. It must fit the model exactly.
-        device: Device such as 'cpu' or 'cuda:0'; None takes the GPU if there is one.
-
-    Raises:
-        FileNotFoundError: The config or the checkpoint does not exist.
-        RuntimeError: The checkpoint does not fit the model.
-        ValueError: There is no inferencer for the task of the config.
-    """
-    for name, path in (('config', str(config)), ('checkpoint', str(checkpoint))):
-        if '://' not in path and not Path(path).is_file():
-            raise FileNotFoundError(f'The {name} {path!r} does not exist.')
-    cfg = Config.fromfile(config)
-    scope = cfg.get('default_scope')
-    if scope not in INFERENCERS:
-        raise ValueError(f'default_scope must be one of {list(INFERENCERS)}, but got {scope!r} in {config}.')
-    return INFERENCERS[scope](cfg, str(checkpoint), device)
