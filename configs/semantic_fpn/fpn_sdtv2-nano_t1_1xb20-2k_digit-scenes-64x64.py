@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/semantic-fpn_sdtv2_spike-fpn.py',
     '../_base_/datasets/digit_scenes_seg.py',
-    '../_base_/schedules/digit_scenes_bs16_adamw-2k.py',
+    '../_base_/schedules/digit_scenes_bs20_adamw-2k.py',
     '../_base_/default_runtime_seg.py',
 ]
 
@@ -41,3 +41,4 @@ model = dict(
         neuron=neuron,
         loss_decode=dict(loss_weight=0.4, **loss)))
 default_hooks = dict(checkpoint=dict(interval=1000))
+randomness = dict(seed=0)
