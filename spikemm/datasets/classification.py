@@ -20,7 +20,7 @@ class ImageFolder(CheckedDataset, mmpretrain.CustomDataset):
             data_root='data/digit_scenes/classification',
             data_prefix='train',
             classes=list('0123456789'),
-            hint='Make it with: python tools/dataset_converters/digit_scenes.py')
+            hint='Make it with: python tools/dataset_converters/digit_scenes.py classification')
 
     Args:
         *args, **kwargs: Arguments of ``CustomDataset``; ``hint`` is that of :class:`CheckedDataset`.

@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/semantic-fpn_sdtv2_spike-fpn.py',
+    '../_base_/datasets/voc12_512x512.py',
+    '../_base_/schedules/seg_bs16_adamw-80k.py',
+    '../_base_/default_runtime_seg.py',
+]
+
+model = dict(decode_head=dict(num_classes=21))  # the released config still has ADE20K's 150

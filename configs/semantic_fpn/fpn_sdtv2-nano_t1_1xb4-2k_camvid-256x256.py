@@ -1,0 +1,23 @@
+_base_ = [
+    '../_base_/models/semantic-fpn_sdtv2_spike-fpn.py',
+    '../_base_/datasets/camvid_256x256.py',
+    '../_base_/schedules/camvid_bs4_adamw-2k.py',
+    '../_base_/default_runtime_seg.py',
+]
+
+# Small and from scratch: a wide surrogate and residual branches that start small (residual_init) let gradients pass.
+neuron = dict(type='LIF', tau=2.0, surrogate=dict(type='ATan', alpha=2.0))
+model = dict(
+    data_preprocessor=dict(seg_pad_val=11, size=(256, 256)),
+    backbone=dict(
+        arch=dict(preset='nano'), out_indices=(0, 1, 2, 3), residual_init=0.2, neuron=neuron, init_cfg=None),
+    neck=dict(in_channels=[16, 32, 64, 96], out_channels=32, neuron=neuron),
+    decode_head=dict(
+        in_channels=[32, 32, 32, 32],
+        feature_strides=[2, 4, 8, 8],
+        channels=32,
+        num_classes=11,
+        ignore_index=11,
+        norm_cfg=dict(type='BN'),
+        neuron=neuron))
+default_hooks = dict(checkpoint=dict(interval=500))
