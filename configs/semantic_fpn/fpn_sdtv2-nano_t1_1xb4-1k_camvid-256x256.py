@@ -5,8 +5,8 @@ _base_ = [
     '../_base_/default_runtime_seg.py',
 ]
 
-# From scratch in minutes: a wide surrogate, currents that are not halved, residual branches that start small and norms in
-# the neck.
+# From scratch in minutes: a wide surrogate, currents that are not halved, residual branches that start small, and norms
+# in the neck.
 neuron = dict(type='LIF', tau=2.0, decay_input=False, surrogate=dict(type='ATan', alpha=2.0))
 norm = dict(type='BN')
 channels = 48

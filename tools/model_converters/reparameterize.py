@@ -31,8 +31,8 @@ def fold(config: str, checkpoint: str, dst: Path, mode: str) -> None:
     weights = source.get('state_dict', source)
     if misfits := find_misfits(model, weights):  # it loads them, too
         raise ValueError(f'{checkpoint} does not fit the model of {config}: {"; ".join(misfits)}.')
-    classes = source.get('meta', {}).get('dataset_meta')  # which inference names
-    meta = dict(dataset_meta=classes, reparameterized=mode, source_file=Path(checkpoint).name, spikemm_version=__version__)
+    meta = dict(reparameterized=mode, source_file=Path(checkpoint).name, spikemm_version=__version__)
+    meta['dataset_meta'] = source.get('meta', {}).get('dataset_meta')  # the classes, which inference names
     save_checkpoint(dict(state_dict=reparameterize(model, mode).state_dict(), meta=meta), str(dst))
     cfg.model = dict(type='spikemm.Reparameterized', mode=mode, model=cfg.model)
     cfg.dump(str(dst.with_suffix('.py')))
