@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/default_runtime_det.py',
 ]
 
-model = dict(backbone=dict(T=4, init_cfg=None))  # all weights come from load_from
+# All weights come from load_from; with one image a GPU its norms keep the statistics they have.
+model = dict(backbone=dict(T=4, norm_eval=True, init_cfg=None))
 train_dataloader = dict(batch_size=1)
 load_from = 'work_dirs/mask-rcnn_sdtv2-15m_t1_8xb2-1x_coco/epoch_12.pth'  # where tools/train.py puts the run at T=1

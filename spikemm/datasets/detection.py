@@ -1,7 +1,7 @@
 """mmdet's COCO dataset, with errors that say what is wrong with the data and counts of what is left out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import isfinite
 from numbers import Real
 
@@ -19,6 +19,7 @@ FIELDS = {
     'categories': ('id', 'name'),
     'annotations': ('id', 'image_id', 'category_id', 'bbox', 'area'),
 }
+IDS = 'id', 'image_id', 'category_id'
 MIN_SIDE = 1  # of a box, in pixels; mmdet leaves out smaller ones, whose regression targets have no limit
 SHOWN = 200  # characters of an entry in a message
 MAX_COORDINATE = 1e6  # in pixels; the memory that pycocotools takes for a polygon grows with it
@@ -34,6 +35,9 @@ class CocoDataset(CheckedDataset, mmdet.CocoDataset):
     them, and counted by reason in one warning; those of which only the mask is unusable, where the pipeline loads
     masks, are ignored as a crowd is. With ``filter_cfg=dict(filter_empty_gt=True)``, images without any annotation left
     are left out, too.
+
+    With ``test_mode=True``, a file with an annotation that COCO's evaluation fails on is refused: mmdet's
+    ``CocoMetric`` reads the file again, after a whole epoch of training.
 
     Example::
 
@@ -81,6 +85,8 @@ class CocoDataset(CheckedDataset, mmdet.CocoDataset):
         image, annotations = raw_data_info['raw_img_info'], raw_data_info['raw_ann_info']
         kept = []
         for annotation in annotations:
+            if self.test_mode and annotation['category_id'] in self.cat2label:  # others are not evaluated
+                check_for_evaluation(annotation, image, self._wants_masks)
             problem = find_problem(annotation, image, self.coco.cats, self.cat2label)
             if problem:
                 self._problems.add(problem, describe(annotation, image))
@@ -141,6 +147,9 @@ def check_content(content: dict) -> None:
             missing = [field for field in fields if entry.get(field) is None]
             if missing:
                 raise ValueError(f'one of its {part!r} has no {missing[0]!r}: {str(entry)[:SHOWN]}')
+            bad = [field for field in fields if field in IDS and not isinstance(entry[field], Hashable)]
+            if bad:
+                raise ValueError(f'one of its {part!r} has a list or a dict as {bad[0]!r}: {str(entry)[:SHOWN]}')
         if len({entry['id'] for entry in entries}) < len(entries):
             raise ValueError(f'some of its {part!r} have the same id.')
     for image in content['images']:
@@ -176,10 +185,9 @@ def find_problem(annotation: dict, image: dict, categories: dict[int, dict], lab
         return 'of a category id that the file does not define'
     if annotation['category_id'] not in labels:
         return 'of a category that is not in `classes`'
-    box, area = annotation['bbox'], annotation['area']
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, Real) and isfinite(v) for v in (*box, area)):
+    if not has_numbers(annotation):
         return 'whose box or area is not made of numbers'
-    x, y, width, height = box
+    (x, y, width, height), area = annotation['bbox'], annotation['area']
     if min(area, width, height) <= 0:
         return 'with a box of zero area'
     inside = min(x + width, image['width']) - max(x, 0), min(y + height, image['height']) - max(y, 0)
@@ -188,6 +196,40 @@ def find_problem(annotation: dict, image: dict, categories: dict[int, dict], lab
     if min(width, height, *inside) < MIN_SIDE:
         return f'with a box below {MIN_SIDE} pixel'
     return None
+
+
+def check_for_evaluation(annotation: dict, image: dict, with_mask: bool) -> None:
+    """Raise ValueError where COCO's evaluation would fail on an annotation, or compare nothing with its mask.
+
+    A box of zero area and a mask outside the image are objects that are not found.
+    """
+    if annotation.get('iscrowd') not in (0, 1):
+        problem = "whose 'iscrowd' is not 0 or 1"
+    elif not isinstance(annotation['id'], Real):
+        problem = 'whose id is not a number'
+    elif not has_numbers(annotation):
+        problem = 'whose box or area is not made of numbers'
+    elif with_mask and not is_mask(annotation.get('segmentation'), image['height'], image['width']):
+        problem = 'whose mask is neither polygons nor a run-length code of the size of its image'
+    else:
+        return
+    raise ValueError(f"COCO's evaluation cannot take {describe(annotation, image)}, {problem}: "
+                     f'{str(annotation)[:SHOWN]}.')
+
+
+def has_numbers(annotation: dict) -> bool:
+    """Whether the box of an annotation is four finite numbers and its area is one."""
+    box, area = annotation['bbox'], annotation['area']
+    return isinstance(box, list) and len(box) == 4 and all(isinstance(v, Real) and isfinite(v) for v in (*box, area))
+
+
+def is_mask(segmentation: list | dict | None, height: int, width: int) -> bool:
+    """Whether pycocotools draws all of a mask; behind the first polygon it takes lines of two points, too."""
+    if isinstance(segmentation, dict):
+        return is_run_length(segmentation, height, width)
+    if not isinstance(segmentation, list) or not segmentation:
+        return False
+    return is_polygon(segmentation[0]) and all(is_polygon(part, min_points=2) for part in segmentation)
 
 
 def clean_mask(segmentation: list | dict | None, height: int, width: int) -> tuple[list | dict, str | None]:
@@ -209,13 +251,13 @@ def clean_mask(segmentation: list | dict | None, height: int, width: int) -> tup
     return inside, None
 
 
-def is_polygon(part: list) -> bool:
-    """Whether ``part`` is three points or more, ``[x1, y1, x2, y2, x3, y3, ...]``, in numbers that can be drawn."""
+def is_polygon(part: list, min_points: int = 3) -> bool:
+    """Whether ``part`` is ``min_points`` or more, ``[x1, y1, x2, y2, ...]``, in numbers that can be drawn."""
     try:
         points = np.asarray(part)
     except ValueError:  # nested
         return False
-    if points.ndim != 1 or points.dtype.kind not in 'iuf' or len(points) < 6 or len(points) % 2:
+    if points.ndim != 1 or points.dtype.kind not in 'iuf' or len(points) < 2 * min_points or len(points) % 2:
         return False
     return bool((np.abs(points) < MAX_COORDINATE).all())
 

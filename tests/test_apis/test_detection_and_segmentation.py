@@ -73,6 +73,32 @@ def test_an_unreadable_image_is_named(inferencer, task, tmp_path):
         inferencer([task[2][0], str(tmp_path / 'broken.png')])
 
 
+def test_an_unreadable_image_is_named_where_the_config_would_skip_it(tmp_path):
+    text = SEGMENTATION.replace("dict(type='LoadImageFromFile')", "dict(type='spikemm.LoadImage', on_error='skip')")
+    (tmp_path / 'broken.png').write_bytes(b'not an image')
+    inferencer = init_inferencer(*write_task(tmp_path, text), 'cpu')
+    with pytest.raises(ValueError, match=r'broken\.png'):
+        inferencer(str(tmp_path / 'broken.png'))
+
+
+@pytest.mark.parametrize(('shape', 'dtype', 'message'), [
+    ((60, 80), 'uint8', r'uint8 \[H, W, 3\], but got uint8 \[60, 80\]'),
+    ((60, 80, 4), 'uint8', r'but got uint8 \[60, 80, 4\]'),
+    ((60, 80, 3), 'float32', r'but got float32 \[60, 80, 3\]'),
+    ((0, 0, 3), 'uint8', r'but got uint8 \[0, 0, 3\]'),
+    ((1, 3000, 3), 'uint8', 'it is 3000 x 1 pixels, too thin'),
+])
+def test_an_array_that_is_no_image_is_refused(inferencer, shape, dtype, message):
+    with pytest.raises(ValueError, match=message):
+        inferencer(np.zeros(shape, dtype))
+
+
+def test_a_drawing_of_no_image_is_refused(inferencer):
+    assert inferencer([]) == []
+    with pytest.raises(ValueError, match=r'`images` must have at least one image to draw, but got \[\]'):
+        inferencer.draw([], [])
+
+
 def test_a_checkpoint_of_another_model_is_refused(task, checkpoint):
     with pytest.raises(RuntimeError, match=r'tiny\.pth does not fit'):
         init_inferencer(task[0], checkpoint, 'cpu')

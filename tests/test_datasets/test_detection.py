@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from mmengine.registry import DATASETS, DefaultScope
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from spikemm.datasets import CocoDataset
 
@@ -32,7 +34,8 @@ class Scene:
             cv2.imwrite(str(root / f'train/{i}.jpg'), pixels)
 
     def add(self, **changes):
-        good = {'image_id': 1, 'category_id': 3, 'bbox': [8, 8, 16, 16], 'area': 256, 'segmentation': SQUARE}
+        good = {'image_id': 1, 'category_id': 3, 'bbox': [8, 8, 16, 16], 'area': 256, 'segmentation': SQUARE,
+                'iscrowd': 0}
         self.content['annotations'].append({'id': 100 + len(self.content['annotations']), **good, **changes})
 
     def dataset(self, **kwargs):
@@ -100,6 +103,7 @@ def test_a_box_that_the_border_leaves_below_one_pixel_is_left_out(scene, logged)
 
 
 CODE = coco_mask.encode(np.asfortranarray(np.ones((HEIGHT, WIDTH), np.uint8)))['counts'].decode()
+FULL = {'size': [HEIGHT, WIDTH], 'counts': CODE}
 UNUSABLE_MASKS = {
     'without a mask': None,
     'with a mask that is no polygon': [[8, 8, 24, 8]],
@@ -180,6 +184,55 @@ def test_a_test_dataset_keeps_every_image(scene):
     assert len(scene.dataset(filter_cfg=dict(filter_empty_gt=True), test_mode=True)) == 2
 
 
+@pytest.mark.parametrize(('changes', 'reason'), [
+    (dict(iscrowd=None), 'iscrowd'),
+    (dict(id='a'), 'id is not a number'),
+    (dict(bbox=[8, 8, 16]), 'box or area'),
+    (dict(bbox=[8, 8, '16', 16]), 'box or area'),
+    (dict(area='256'), 'box or area'),
+    (dict(segmentation=None), 'mask'),
+    (dict(segmentation=[]), 'mask'),
+    (dict(segmentation=[5, 5, 25, 25]), 'mask'),
+    (dict(segmentation=[[5, 5, 25, 25]]), 'mask'),
+    (dict(segmentation=['abc']), 'mask'),
+    (dict(segmentation=[*SQUARE, [5, 5]]), 'mask'),
+    (dict(segmentation={'size': [WIDTH, HEIGHT], 'counts': CODE}), 'mask'),
+])
+def test_a_file_that_the_evaluation_would_fail_on_is_refused_for_tests_only(scene, changes, reason):
+    scene.add(**{'id': 101, **changes, 'ignore': 1})  # COCO's evaluation does not look at `ignore`
+    assert len(scene.dataset()) == 2
+    with pytest.raises(ValueError, match=rf'train\.json cannot be used: .* annotation {changes.get("id", 101)} of '
+                                         rf'1\.jpg, whose .*{reason}.*: {{'):
+        scene.dataset(test_mode=True)
+
+
+def test_a_missing_iscrowd_is_refused_for_tests(scene):
+    del scene.content['annotations'][0]['iscrowd']
+    with pytest.raises(ValueError, match=r"annotation 100 of 0\.jpg, whose 'iscrowd' is not 0 or 1"):
+        scene.dataset(test_mode=True)
+
+
+@pytest.mark.parametrize('changes', [
+    dict(bbox=[8, 8, 0, 16]), dict(area=0), dict(category_id=99, bbox=[1]), dict(category_id=8, bbox=[1]),
+    dict(segmentation=[*SQUARE, [8, 8, 24, 8]]), dict(bbox=[WIDTH + 1, 8, 16, 16]), dict(image_id=55, bbox=[1]),
+    dict(segmentation=[[WIDTH + 1, 8, WIDTH + 9, 8, WIDTH + 9, 24]])])
+def test_what_the_evaluation_takes_is_no_reason_to_refuse_a_test(scene, changes):
+    scene.add(**changes)
+    assert len(scene.dataset(test_mode=True)) == 2
+    results = [dict(image_id=0, category_id=3, bbox=[8, 8, 16, 16], score=1.0, segmentation=FULL)]
+    truth = COCO(str(scene.root / 'train.json'))
+    for kind in ('bbox', 'segm'):
+        evaluation = COCOeval(truth, truth.loadRes([dict(results[0])]), kind)
+        evaluation.params.catIds = [3, 7]
+        evaluation.evaluate()
+        assert any(evaluation.evalImgs)
+
+
+def test_masks_that_no_test_loads_are_not_looked_at(scene):
+    scene.add(segmentation=None)
+    assert len(scene.dataset(test_mode=True, pipeline=[LOAD[0]])) == 2
+
+
 def test_an_annotation_of_an_unlisted_image_is_counted(scene, logged):
     scene.add(image_id=55)
     scene.dataset()
@@ -246,6 +299,16 @@ def test_a_file_that_is_not_coco_json_is_refused(scene, content, reason):
 def test_a_missing_field_is_named(scene, part, field):
     del scene.content[part][0][field]
     with pytest.raises(ValueError, match=rf"train\.json cannot be used: one of its '{part}' has no '{field}'"):
+        scene.dataset()
+
+
+@pytest.mark.parametrize(('part', 'field'), [
+    ('images', 'id'), ('categories', 'id'), ('annotations', 'id'), ('annotations', 'image_id'),
+    ('annotations', 'category_id')])
+def test_an_id_that_is_a_list_is_named(scene, part, field):
+    scene.content[part][0][field] = [1]
+    with pytest.raises(ValueError, match=rf"train\.json cannot be used: one of its '{part}' has a list or a dict as "
+                                         rf"'{field}': .*\[1\]"):
         scene.dataset()
 
 

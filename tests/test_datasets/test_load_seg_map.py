@@ -41,6 +41,14 @@ def test_labels_are_those_of_mmseg(tmp_path, reduce_zero_label, label_map):
     assert ours['seg_fields'] == mmsegs['seg_fields'] == ['gt_seg_map']
 
 
+@pytest.mark.parametrize('ignore_index', [254, 11])
+def test_classes_that_the_dataset_leaves_out_get_its_ignore_index(load, ignore_index):
+    label_map = {0: 255, 1: 0, 2: 255, 3: 1, 4: 255, 5: 255}
+    labels = load(LABELS, num_classes=2, ignore_index=ignore_index, label_map=label_map)
+    assert labels[LABELS == 3].tolist() == [1] * 12
+    assert set(labels[LABELS == 2]) == {ignore_index}
+
+
 def test_labels_of_16_bits_do_not_wrap(load):
     labels = LABELS.astype(np.uint16) + 300
     np.testing.assert_array_equal(load(labels, num_classes=306, ignore_index=65535), labels)

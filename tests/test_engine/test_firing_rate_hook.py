@@ -44,9 +44,22 @@ class Nothing(torch.utils.data.Dataset):
 LOADER = {'dataset': Nothing(), 'batch_size': 1, 'num_workers': 0, 'sampler': {'type': 'DefaultSampler'}}
 
 
-def run(tmp_path, name, **kwargs):
+class WithoutRegions(Layers):
+    """With a head of regions on an image that has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.neurons['regions'] = IFNode(step_mode='m')
+
+    def forward(self, inputs, mode):
+        self.neurons['regions'].reset()
+        self.neurons['regions'](torch.empty(4, 0, 4))
+        return super().forward(inputs, mode)
+
+
+def run(tmp_path, name, model=Layers, **kwargs):
     return Runner(
-        Layers(), str(tmp_path), experiment_name=name, default_hooks={'checkpoint': None, 'logger': None},
+        model(), str(tmp_path), experiment_name=name, default_hooks={'checkpoint': None, 'logger': None},
         custom_hooks=[FiringRateHook(interval=3)], **kwargs)
 
 
@@ -82,3 +95,12 @@ def test_the_first_batch_of_a_validation_is_observed(tmp_path):
 def test_an_interval_below_one_is_refused():
     with pytest.raises(ValueError, match='interval must be at least 1 iteration, but got 0'):
         FiringRateHook(interval=0)
+
+
+def test_a_neuron_without_any_input_has_no_rate(tmp_path):
+    runner = run(
+        tmp_path, 'regions', WithoutRegions, train_dataloader=LOADER, train_cfg={'by_epoch': True, 'max_epochs': 1},
+        optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.0}})
+    runner.train()
+    rates = runner.message_hub.get_info('firing_rate')
+    assert set(rates) == {'neurons.silent', 'neurons.quarter', 'neurons.always'}

@@ -114,6 +114,11 @@ def test_a_head_without_convolutions_is_refused(cls):
         cls(num_classes=2, in_channels=4, stacked_convs=0)
 
 
+def test_a_yolox_head_refuses_pairs_without_a_neuron_within():
+    with pytest.raises(ValueError, match='use_depthwise must be False'):
+        SpikeYOLOXHead(num_classes=2, in_channels=4, use_depthwise=True)
+
+
 @pytest.mark.parametrize('cls', [SpikeRPNHead, SpikeRetinaHead, SpikeYOLOXHead])
 def test_an_unknown_neuron_is_refused(cls):
     options = dict(in_channels=4) if cls is SpikeRPNHead else dict(num_classes=2, in_channels=4)

@@ -38,6 +38,8 @@ class Step:
         for module in self.model.modules():
             if hasattr(module, 'with_cp'):
                 module.with_cp = with_cp
+        if getattr(self.model.data_preprocessor, 'size', None):
+            self.model.data_preprocessor.size = (size, size)  # mmseg pads to the size of its crops
         inputs = random_batch(cfg.default_scope, size, batch_size)
         self.data = self.model.data_preprocessor(inputs, training=True)
 

@@ -4,13 +4,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 
+import cv2
 import numpy as np
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmengine.config import Config, DictAction
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS, DefaultScope
+from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from mmengine.visualization.utils import img_from_canvas
 
@@ -40,15 +43,42 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 
 def samples(dataset: BaseDataset, number: int, mode: str) -> Iterator[list[dict]]:
     """Yield what there is to draw of each sample: the original, the transformed one, or both."""
-    inner = dataset
-    while not hasattr(inner, 'pipeline'):  # of a wrapper
-        inner = inner.dataset if hasattr(inner, 'dataset') else inner.datasets[0]
-    *steps, pack = inner.pipeline.transforms
-    load = Compose([*(step for step in steps if isinstance(step, LoadImageFromFile | LoadAnnotations)), pack])
+    for leaf in leaves(dataset):
+        for step in leaf.pipeline.transforms:
+            if hasattr(step, 'on_error'):
+                step.on_error = 'raise'  # a random other sample in its place would be a wrong picture
+    inner, outer = leaves(dataset)[0], dataset
+    while not hasattr(outer, 'pipeline'):
+        outer = parts(outer)[0]
+    *steps, pack = getattr(outer.pipeline, 'transforms', outer.pipeline)  # a list where images are mixed
+    loading = [step for step in inner.pipeline.transforms if isinstance(step, LoadImageFromFile | LoadAnnotations)]
+    load = Compose([*loading, pack])
+    late = bool(steps) and isinstance(steps[-1], LoadAnnotations)  # in tests: the truth keeps the size of the file
     for i in range(number):
         original = None if mode == 'transformed' else load(deepcopy(dataset.get_data_info(i)))
         transformed = None if mode == 'original' else dataset[i]
+        if late and transformed:
+            transformed['inputs'] = to_original_size(transformed['inputs'], transformed['data_samples'])
         yield [sample for sample in (original, transformed) if sample is not None]
+
+
+def parts(dataset: BaseDataset) -> list[BaseDataset]:
+    """Return the datasets that a wrapper wraps."""
+    return list(getattr(dataset, 'datasets', ())) or ([dataset.dataset] if hasattr(dataset, 'dataset') else [])
+
+
+def leaves(dataset: BaseDataset) -> list[BaseDataset]:
+    """Return the datasets inside all wrappers."""
+    return [leaf for part in parts(dataset) for leaf in leaves(part)] or [dataset]
+
+
+def to_original_size(inputs: torch.Tensor, sample: BaseDataElement) -> torch.Tensor:
+    """Undo Pad and Resize of an input ``[C, H, W]``."""
+    height, width = sample.ori_shape
+    across, down = sample.get('scale_factor', (1, 1))
+    image = inputs[:, :round(height * down), :round(width * across)].permute(1, 2, 0).numpy()
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(image.reshape(height, width, -1)).permute(2, 0, 1)
 
 
 def draw(sample: dict, meta: dict, channel_order: str) -> np.ndarray:

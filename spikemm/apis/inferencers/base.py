@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS, DefaultScope, Regist
 from mmengine.runner import CheckpointLoader
 from mmengine.structures import BaseDataElement
 
+from spikemm.datasets.transforms.load_image import find_misfit
 from spikemm.engine.hooks.strict_load_hook import find_misfits
 from spikemm.visualization.overlays import DPI, beside
 
@@ -65,6 +66,7 @@ class Inferencer:
 
     def preprocess(self, image: Image) -> dict:
         if isinstance(image, np.ndarray):
+            check_pixels(image)
             shape = image.shape[:2]
             return self.pipeline(dict(img=image, img_path=None, img_shape=shape, ori_shape=shape))
         return self.pipeline(dict(img_path=str(image)))
@@ -91,13 +93,28 @@ class Inferencer:
 
         Returns:
             A figure to save with ``savefig('picture.png')``; small images are enlarged.
+
+        Raises:
+            ValueError: There is no image.
         """
+        if not len(images):
+            raise ValueError(f'`images` must have at least one image to draw, but got {images!r}.')
         picture = beside([
             self.draw_one(np.ascontiguousarray(read(image)[..., ::-1]), prediction)
             for image, prediction in zip(images, predictions, strict=True)], columns)
         figure = Figure(np.add(picture.shape[1::-1], 0.01) / DPI, dpi=DPI)  # matplotlib rounds down
         figure.figimage(picture)
         return figure
+
+
+def check_pixels(image: np.ndarray) -> None:
+    """Raise ValueError where an array is no image that a pipeline could take."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f'An image that is an array must be uint8 [H, W, 3], but got {image.dtype} '
+                         f'{list(image.shape)}.')
+    reason = find_misfit(*image.shape[:2], None, None)
+    if reason:
+        raise ValueError(f'Cannot use the image ({reason}).')
 
 
 def read(image: Image) -> np.ndarray:
@@ -132,7 +149,7 @@ def image_pipeline(steps: Sequence[dict]) -> Compose:
     for step in steps:
         kind = find(TRANSFORMS, step['type'])
         if issubclass(kind, LoadImageFromFile):
-            kept.append({'on_error': 'raise', **step, 'type': 'spikemm.LoadImage'})
+            kept.append({**step, 'type': 'spikemm.LoadImage', 'on_error': 'raise'})
         elif not issubclass(kind, LoadAnnotations):
             kept.append(step)
     return Compose(kept)

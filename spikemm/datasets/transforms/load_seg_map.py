@@ -9,6 +9,7 @@ from spikemm.datasets.transforms.on_error import SkipOrRaise, explain
 from spikemm.registry import TRANSFORMS
 
 MAX_LABEL = 65535  # 16 bits are the most that OpenCV's resizing takes
+LEFT_OUT = 255  # of mmseg's `label_map`, whatever the ignore index is
 LABELS_SHOWN = 5
 
 
@@ -74,12 +75,16 @@ def find_misfit(labels: np.ndarray | None, size: tuple[int, int] | None) -> str 
 
 
 def relabel(labels: np.ndarray, ignore_index: int, reduce_zero_label: bool, label_map: dict | None) -> np.ndarray:
-    """Apply the dataset's ``reduce_zero_label`` and ``label_map`` as mmseg does, to labels of 8 or 16 bits."""
+    """Apply the dataset's ``reduce_zero_label`` and ``label_map`` as mmseg does, to labels of 8 or 16 bits.
+
+    Classes that ``label_map`` leaves out get the ignore index, which in mmseg must be 255 for that.
+    """
     table = np.arange(int(labels.max()) + 1)
     if reduce_zero_label:
         table = np.where((table == 0) | (table == ignore_index), ignore_index, table - 1)
     if label_map is not None:
-        table = np.array([label_map.get(label, label) for label in table.tolist()])
+        new = {old: ignore_index if label == LEFT_OUT else label for old, label in label_map.items()}
+        table = np.array([new.get(label, label) for label in table.tolist()])
     return table.astype(np.uint8 if table.max() <= 255 else np.uint16)[labels.astype(np.int32)]
 
 

@@ -59,6 +59,8 @@ class FiringRateHook(Hook):
         self.counts = {}
 
         def count(name: str, spikes: Tensor) -> None:
+            if not spikes.numel():  # a head of regions, where an image has none
+                return
             fired, sites = self.counts.get(name, (0, 0))  # a layer may be called several times
             self.counts[name] = fired + spikes.detach().float().sum(), sites + spikes.numel()
 

@@ -15,13 +15,16 @@ class SpikeYOLOXHead(YOLOXHead):
     Args:
         *args: Arguments of mmdet's ``YOLOXHead``, without ``act_cfg``.
         neuron: Config of every neuron.
-        **kwargs: Arguments of mmdet's ``YOLOXHead``, without ``act_cfg``; ``stacked_convs`` must be 1 or more.
+        **kwargs: Arguments of mmdet's ``YOLOXHead``, without ``act_cfg``; ``stacked_convs`` must be 1 or more and
+            ``use_depthwise`` False: the pointwise half of such a pair would read real numbers.
     """
 
     def __init__(self, *args, neuron: dict = dict(type='LIF'), **kwargs) -> None:
         super().__init__(*args, act_cfg=None, **kwargs)
         if self.stacked_convs < 1:
             raise ValueError(f'stacked_convs must be 1 or more, but got {self.stacked_convs!r}.')
+        if self.use_depthwise:
+            raise ValueError('use_depthwise must be False: no neuron stands within a depthwise-pointwise pair.')
         levels = self.multi_level_cls_convs
         self.in_neurons = build_neurons(neuron, levels)  # the first of both branches: they read the same potential
         self.cls_neurons = nn.ModuleList(build_neurons(neuron, convs) for convs in levels)

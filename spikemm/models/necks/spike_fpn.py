@@ -34,7 +34,7 @@ class SpikeFPN(FPN):
         start_level: First map of the backbone that is used.
         end_level: Last map that is used; -1 is the last.
         add_extra_convs: False, or what convolutions of stride 2 make further outputs from: 'on_input', 'on_lateral' or
-            'on_output'.
+            'on_output'; True is 'on_input'.
         norm_cfg: Norm behind every convolution; the released networks have none.
         no_norm_on_lateral: Whether the lateral convolutions have none.
         with_cp: Whether the backward computes spikes again (activation checkpointing): less memory, more time.
