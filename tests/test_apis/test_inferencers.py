@@ -74,6 +74,13 @@ def test_a_corrupt_image_is_named(inferencer, images, tmp_path):
         inferencer([images[0], str(tmp_path / 'broken.png')])
 
 
+def test_what_is_no_image_is_refused(inferencer):
+    with pytest.raises(ValueError, match=r'must be uint8 \[H, W, 3\], but got float64 \[8, 8\]'):
+        inferencer(np.zeros((8, 8)))
+    with pytest.raises(ValueError, match='at least one image to draw'):
+        inferencer.draw([], [])
+
+
 def test_a_task_without_inferencer_is_refused(config, checkpoint):
     config.write_text(config.read_text().replace("'mmpretrain'", "'mmaction'"))
     with pytest.raises(ValueError, match=r"default_scope must be one of .* 'mmaction'"):

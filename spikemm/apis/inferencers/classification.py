@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.apis import ImageClassificationInferencer
 from mmpretrain.utils import progress
 
-from spikemm.apis.inferencers.base import Image, load_model, read
+from spikemm.apis.inferencers.base import Image, check_pixels, load_model, read
 from spikemm.datasets.transforms import LoadImage
 
 RIGHT, WRONG, UNKNOWN = '#1a7f37', '#cf222e', '#24292f'  # of captions: green, red, grey
@@ -55,6 +55,7 @@ class ClassificationInferencer(ImageClassificationInferencer):
 
         def to_sample(image: Image) -> dict:
             if isinstance(image, np.ndarray):
+                check_pixels(image)
                 return dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
             return load(dict(img_path=str(image)))
 
@@ -85,7 +86,12 @@ class ClassificationInferencer(ImageClassificationInferencer):
 
         Returns:
             A figure to save with ``savefig('picture.png')``.
+
+        Raises:
+            ValueError: There is no image.
         """
+        if not len(images):
+            raise ValueError(f'`images` must have at least one image to draw, but got {images!r}.')
         captions = [f'{self.class_name(p["pred_label"])}  {p["pred_score"]:.0%}' for p in predictions]
         colours = [UNKNOWN] * len(captions)
         for i, label in enumerate(() if labels is None else labels):
