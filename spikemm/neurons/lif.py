@@ -7,7 +7,8 @@ from spikingjelly.activation_based import functional, neuron
 from spikingjelly.activation_based.surrogate import SurrogateFunctionBase
 from torch import Tensor, nn
 
-from spikemm.ops.lif import Dynamics, lif
+from spikemm.ops.dynamics import Dynamics
+from spikemm.ops.lif import lif
 from spikemm.registry import NEURONS
 
 from .builder import build_surrogate

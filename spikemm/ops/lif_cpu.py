@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
-from .lif import Dynamics
+from .dynamics import Dynamics
 from .threads import parallel_for
 
 BLOCK = 2048  # neurons kept in the first-level cache: T + 4 float32 rows of 8 KiB

@@ -8,7 +8,8 @@ import torch
 from spikingjelly.activation_based.surrogate import SurrogateFunctionBase
 from torch import Tensor, nn
 
-from .lif import Dynamics, cpu_surrogate
+from .dynamics import Dynamics
+from .lif import cpu_surrogate
 
 
 def can_fuse(x: Tensor, norm: nn.Module, surrogate_function: SurrogateFunctionBase) -> bool:
