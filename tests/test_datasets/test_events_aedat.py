@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+from event_files import (
+    aedat3_packet,
+    davis_address,
+    dvs128_address,
+    some_events,
+    write_aedat2,
+    write_aedat3,
+    write_aedat4,
+)
+from spikingjelly.datasets.cifar10_dvs import _load_origin_data
+from spikingjelly.datasets.utils import load_aedat_v3
+
+from spikemm.datasets.events import read_events
+
+DVS128 = '# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n'
+
+
+def assert_columns_equal(events, columns):
+    for name in 'txyp':
+        np.testing.assert_array_equal(events[name], columns[name], err_msg=name)
+
+
+def test_aedat2_of_a_dvs128_is_what_spikingjelly_reads_of_cifar10_dvs(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128))
+    write_aedat2(path, events, dvs128_address, DVS128)
+    recording = read_events(path)
+    assert recording.size == (128, 128)
+    assert_columns_equal(recording.events, events)
+    assert_columns_equal(recording.events, _load_origin_data(path))
+
+
+def test_aedat2_of_a_davis_counts_pixels_from_the_upper_left(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((260, 346))
+    write_aedat2(path, events, davis_address)
+    recording = read_events(path)
+    assert recording.size == (260, 346)
+    assert_columns_equal(recording.events, events)
+
+
+@pytest.mark.parametrize('bit', [10, 31])
+def test_aedat2_words_of_frames_and_signals_are_no_events(tmp_path, bit):
+    path = tmp_path / 'a.aedat'
+    write_aedat2(path, some_events((260, 346), 20), lambda x, y, p: davis_address(x, y, p) | (x > 100) << bit)
+    recording = read_events(path)
+    assert 0 < len(recording.events) < 20
+    assert recording.events['x'].max() <= 100
+    assert recording.report.facts['words that are no events of pixels'] == 20 - len(recording.events)
+
+
+def test_aedat2_whose_header_names_no_camera_takes_it_from_size(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128))
+    write_aedat2(path, events, dvs128_address, '# Timestamps tick is 1 us\r\n')
+    assert_columns_equal(read_events(path, size=(128, 128)).events, events)
+    with pytest.raises(ValueError, match=r'a\.aedat: its header names no known camera.*size='):
+        read_events(path)
+
+
+def test_aedat2_events_that_begin_like_a_header_line_are_events(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((260, 346), 2)
+    write_aedat2(path, events, lambda x, y, p: np.full(len(x), 0x23000a00), '# AEChip: DAVIS346\r\n')  # begins with #
+    assert len(read_events(path).events) == 2
+
+
+def test_aedat2_that_ends_inside_an_event_names_the_byte(tmp_path):
+    path = tmp_path / 'a.aedat'
+    write_aedat2(path, some_events((128, 128)), dvs128_address, DVS128)
+    data = path.read_bytes()[:-3]
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf'a\.aedat: it ends inside an event of 8 bytes, at byte {len(data)}'):
+        read_events(path)
+
+
+def test_aedat3_is_what_spikingjelly_reads_over_packets_and_a_time_overflow(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128))
+    other = aedat3_packet(events[:3], kind=0)
+    write_aedat3(path, aedat3_packet(events), other, aedat3_packet(events, overflow=1))
+    recording = read_events(path)
+    assert recording.size == (128, 128)
+    assert recording.events['t'][-1] == 2 ** 31 + events['t'][-1]
+    assert_columns_equal(recording.events[:200], events)
+    assert_columns_equal(recording.events, load_aedat_v3(path))
+
+
+def test_aedat3_events_marked_invalid_are_dropped_and_counted(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events, valid = some_events((128, 128), 50), np.arange(50) % 5 != 0
+    write_aedat3(path, aedat3_packet(events, valid=valid, empty=4))
+    recording = read_events(path)
+    assert_columns_equal(recording.events, events[valid])
+    assert recording.report.dropped == {'marked as invalid': 10}
+    assert recording.report.read == 50
+
+
+def test_aedat3_of_two_cameras_gives_the_first(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128), 20)
+    write_aedat3(path, aedat3_packet(events), aedat3_packet(events, source=2))
+    assert_columns_equal(read_events(path).events, events)
+
+
+@pytest.mark.parametrize(('cut', 'reason'), [
+    (1, 'the packet at byte {second}, 200 events of 8 bytes, is damaged or cut off'),
+    (1620, 'it ends inside the header of the packet at byte {second}'),
+])
+def test_aedat3_cut_off_in_its_second_packet_names_the_byte(tmp_path, cut, reason):
+    path = tmp_path / 'a.aedat'
+    packet = aedat3_packet(some_events((128, 128)))
+    write_aedat3(path, packet, packet)
+    data = path.read_bytes()
+    path.write_bytes(data[:-cut])
+    with pytest.raises(ValueError, match=r'a\.aedat: ' + reason.format(second=len(data) - len(packet))):
+        read_events(path)
+
+
+def test_aedat3_that_is_compressed_is_refused(tmp_path):
+    path = tmp_path / 'a.aedat'
+    write_aedat3(path, header='#Format: SerializedTS\r\n')
+    with pytest.raises(ValueError, match=r'must be in the format RAW.*SerializedTS'):
+        read_events(path)
+
+
+@pytest.mark.parametrize(('start', 'reason'), [
+    (b'#!AER-DAT1.0\r\n', 'it is AEDAT 1.0, and .aedat files must be of version 2.0 or 3.1'),
+    (b'#!AER-DAT4.0\r\n', 'rename it to .aedat4'),
+    (b'PK\x03\x04 something else', 'it is no AEDAT file'),
+])
+def test_another_version_or_format_is_refused_by_name(tmp_path, start, reason):
+    path = tmp_path / 'a.aedat'
+    path.write_bytes(start)
+    with pytest.raises(ValueError, match=rf'a\.aedat: .*{reason}'):
+        read_events(path)
+
+
+def test_aedat4_has_events_and_sensor_size(tmp_path):
+    path = tmp_path / 'a.aedat4'
+    events = some_events((60, 80))
+    events['t'] += 1_605_537_493_718_345  # time of day, as DV writes it
+    write_aedat4(path, events, (60, 80))
+    recording = read_events(path)
+    assert recording.size == (60, 80)
+    assert_columns_equal(recording.events, events)
+
+
+def test_aedat4_without_a_stream_of_events_is_refused(tmp_path):
+    path = tmp_path / 'a.aedat4'
+    write_aedat4(path, some_events((60, 80)), (60, 80), stream='IMUS')
+    with pytest.raises(ValueError, match=r'a\.aedat4: it holds no stream of events'):
+        read_events(path)
+
+
+@pytest.mark.parametrize(('keep', 'reason'), [(-5, 'the packet at byte {packet} is'), (100, 'the header is')])
+def test_aedat4_cut_off_names_the_place(tmp_path, keep, reason):
+    path = tmp_path / 'a.aedat4'
+    write_aedat4(path, some_events((60, 80)), (60, 80))
+    data = path.read_bytes()
+    path.write_bytes(data[:keep])
+    packet = 18 + int.from_bytes(data[14:18], 'little')
+    with pytest.raises(ValueError, match=rf'a\.aedat4: {reason.format(packet=packet)} damaged or cut off'):
+        read_events(path)
+
+
+def test_aedat4_by_its_suffix_only_is_refused(tmp_path):
+    path = tmp_path / 'a.aedat4'
+    path.write_bytes(b'#!AER-DAT2.0\r\n')
+    with pytest.raises(ValueError, match=r'a\.aedat4: it is no AEDAT 4 file'):
+        read_events(path)

@@ -1,0 +1,126 @@
+import h5py
+import numpy as np
+import pytest
+from event_files import some_events
+
+from spikemm.datasets.events import read_events
+
+SIZE = (30, 40)
+NAMES = ['t x y p', 'ts x y pol', 'timestamps X Y polarities', 'time x y on']
+
+
+def columns(events, names=('t', 'x', 'y', 'p')):
+    return {name: events[key] for name, key in zip(names, 'txyp', strict=True)}
+
+
+@pytest.mark.parametrize('names', NAMES)
+def test_npz_columns_go_by_their_usual_names(tmp_path, names):
+    events = some_events(SIZE)
+    np.savez(tmp_path / 'a.npz', **columns(events, names.split()))
+    np.testing.assert_array_equal(read_events(tmp_path / 'a.npz', size=SIZE).events, events)
+
+
+@pytest.mark.parametrize('suffix', ['npy', 'npz'])
+def test_a_structured_array(tmp_path, suffix):
+    events = some_events(SIZE)
+    (np.save if suffix == 'npy' else np.savez)(tmp_path / f'a.{suffix}', events)
+    np.testing.assert_array_equal(read_events(tmp_path / f'a.{suffix}', size=SIZE).events, events)
+
+
+def test_an_array_without_names_is_refused(tmp_path):
+    np.save(tmp_path / 'a.npy', np.ones((5, 4)))
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        file['events'] = np.ones((5, 4))
+    for name in ('a.npy', 'a.h5'):
+        with pytest.raises(ValueError, match=rf'{name}: an array of shape \(5, 4\) does not say which column is which'):
+            read_events(tmp_path / name, size=SIZE)
+
+
+def test_a_missing_column_is_refused_with_those_that_are_there(tmp_path):
+    np.savez(tmp_path / 'a.npz', t=[1], x=[1], y=[1])
+    with pytest.raises(ValueError, match=r"a\.npz: .*t, x, y and p, but there are \['t', 'x', 'y'\]"):
+        read_events(tmp_path / 'a.npz', size=SIZE)
+
+
+def test_columns_of_different_length_are_refused(tmp_path):
+    np.savez(tmp_path / 'a.npz', t=[1, 2], x=[1, 2], y=[1, 2], p=[1])
+    with pytest.raises(ValueError, match=r'a\.npz: .*must have one length.*\(1,\)'):
+        read_events(tmp_path / 'a.npz', size=SIZE)
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    np.save(tmp_path / 'a.npy', np.array([{'t': 1}], dtype=object))
+    with pytest.raises(ValueError, match=r'a\.npy: NumPy cannot read it .*allow_pickle'):
+        read_events(tmp_path / 'a.npy', size=SIZE)
+
+
+@pytest.mark.parametrize('name', ['a.npz', 'a.npy', 'a.h5'])
+def test_a_file_cut_off_is_refused(tmp_path, name):
+    path, events = tmp_path / name, some_events(SIZE)
+    if name == 'a.h5':
+        with h5py.File(path, 'w') as file:
+            file.update(columns(events))
+    else:
+        (np.savez if name == 'a.npz' else np.save)(path, events)
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf'{name}: (NumPy|h5py) cannot read it'):
+        read_events(path, size=SIZE)
+
+
+@pytest.mark.parametrize('place', ['', 'events', 'CD/events', 'prophesee/left'])
+@pytest.mark.parametrize('structured', [False, True])
+def test_hdf5_columns_in_the_places_of_published_data(tmp_path, place, structured):
+    events = some_events(SIZE)
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        if structured:
+            file[place or 'events'] = events
+        else:
+            (file.require_group(place) if place else file).update(columns(events))
+    np.testing.assert_array_equal(read_events(tmp_path / 'a.h5', size=SIZE).events, events)
+
+
+@pytest.mark.parametrize('structured', [False, True])
+def test_hdf5_in_seconds_reads_the_part_in_the_range(tmp_path, structured):
+    events = some_events(SIZE)
+    seconds = events.astype([('t', 'f8'), ('x', 'u2'), ('y', 'u2'), ('p', 'u1')])
+    seconds['t'] /= 1e6
+    with h5py.File(tmp_path / 'a.hdf5', 'w') as file:
+        file.update({'events': seconds} if structured else columns(seconds))
+    t_range = events['t'][50], events['t'][120]
+    part = read_events(tmp_path / 'a.hdf5', size=SIZE, time_unit='s', t_range=t_range).events
+    np.testing.assert_array_equal(part, events[50:120])
+
+
+def test_hdf5_without_events_says_what_it_holds(tmp_path):
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        file['frames/raw'] = np.zeros(3)
+    with pytest.raises(ValueError, match=r"a\.h5: t, x, y and p must be .*has \['frames', 'frames/raw'\]"):
+        read_events(tmp_path / 'a.h5', size=SIZE)
+
+
+@pytest.mark.parametrize(('unit', 'factor'), [('s', 1e-6), ('ms', 1e-3), ('us', 1.0), ('ns', 1e3)])
+def test_floating_point_times_are_converted_from_the_unit_stated(tmp_path, unit, factor):
+    events = some_events(SIZE)
+    np.savez(tmp_path / 'a.npz', **{**columns(events), 't': events['t'] * factor})
+    np.testing.assert_array_equal(read_events(tmp_path / 'a.npz', size=SIZE, time_unit=unit).events, events)
+
+
+@pytest.mark.parametrize(('unit', 'times'), [('ns', [1999, 2000]), ('ms', [1, 2]), ('s', [1, 2])])
+def test_integer_times_are_converted_from_the_unit_stated(tmp_path, unit, times):
+    np.savez(tmp_path / 'a.npz', t=times, x=[0, 1], y=[0, 1], p=[0, 1])
+    expected = {'ns': [1, 2], 'ms': [1000, 2000], 's': [1_000_000, 2_000_000]}[unit]
+    assert read_events(tmp_path / 'a.npz', size=SIZE, time_unit=unit).events['t'].tolist() == expected
+
+
+@pytest.mark.parametrize(('factor', 'unit'), [(1e-6, 's'), (1e-3, 'ms'), (1.0, 'us'), (1e3, 'ns')])
+@pytest.mark.parametrize('suffix', ['npz', 'h5'])
+def test_floating_point_times_without_unit_are_refused_with_their_range_and_a_guess(tmp_path, factor, unit, suffix):
+    path, times = tmp_path / f'a.{suffix}', np.array([0, 2e7]) * factor
+    data = {'t': times, 'x': [0, 1], 'y': [0, 1], 'p': [0, 1]}
+    if suffix == 'npz':
+        np.savez(path, **data)
+    else:
+        with h5py.File(path, 'w') as file:
+            file.update(data)
+    with pytest.raises(ValueError, match=rf"floating point, 0 to {times[1]:g}.*time_unit='{unit}'".replace('+', r'\+')):
+        read_events(path, size=SIZE, t_range=(0, 10))
