@@ -157,23 +157,26 @@ def run_command(monkeypatch, *args):
 
 def test_the_command_makes_the_part_that_is_named(tmp_path, monkeypatch, capsys):
     run_command(monkeypatch, 'classification', '--out', tmp_path, '--num-train', 20, '--num-val', 10)
-    assert capsys.readouterr().out == f'{tmp_path}/classification: 20 train and 10 val images of 32 px.\n'
+    assert capsys.readouterr().out == f'{tmp_path}/classification: 20 train and 10 val samples of 32 px.\n'
     assert [path.name for path in tmp_path.iterdir()] == ['classification']
+
+
+PARTS = 'classification', 'detection', 'segmentation', 'events'
 
 
 def test_the_command_makes_every_part_when_none_is_named(tmp_path, monkeypatch):
     made = []
-    for part in ('classification', 'detection', 'segmentation'):
+    for part in PARTS:
         def make(out, *, seed, size=0, num_train=0, num_val=0, part=part):
             made.append((part, out, seed))
         monkeypatch.setattr(digit_scenes, f'generate_{part}', make)
     run_command(monkeypatch, '--out', tmp_path, '--seed', 5)
-    assert made == [(part, str(tmp_path), 5) for part in ('classification', 'detection', 'segmentation')]
+    assert made == [(part, str(tmp_path), 5) for part in PARTS]
 
 
 @pytest.mark.parametrize(('args', 'message'), [
     (['classification', '--num-val', 0], '`num_val` must be'),
-    (['--size', 64], '--size: size and number of images belong to one part, but 3 would be made'),
+    (['--size', 64], '--size: size and number of samples belong to one part, but 4 would be made'),
     (['detection', 'poses'], 'there is no part poses')])
 def test_the_command_reports_a_bad_argument_without_a_traceback(tmp_path, monkeypatch, capsys, args, message):
     with pytest.raises(SystemExit, match='2'):

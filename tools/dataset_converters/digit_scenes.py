@@ -1,13 +1,19 @@
-"""Make DigitScenes, the built-in data (no download): an image folder, COCO instances and ADE20K-style label maps."""
+"""Make DigitScenes, the built-in data: an image folder, COCO instances, ADE20K-style label maps, event recordings."""
 
 import argparse
 
-from spikemm.datasets.digit_scenes import generate_classification, generate_detection, generate_segmentation
+from spikemm.datasets.digit_scenes import (
+    generate_classification,
+    generate_detection,
+    generate_events,
+    generate_segmentation,
+)
 
-PARTS = {
-    'classification': generate_classification, 'detection': generate_detection, 'segmentation': generate_segmentation}
-OF_ONE_PART = {'size': 'height and width of the images, in pixels', 'num_train': 'number of training images',
-               'num_val': 'number of validation images'}
+PARTS = {'classification': generate_classification, 'detection': generate_detection,
+         'segmentation': generate_segmentation, 'events': generate_events}
+OF_ONE_PART = {'size': 'height and width of the images or of the sensor, in pixels',
+               'num_train': 'number of training images or recordings',
+               'num_val': 'number of validation images or recordings'}
 
 
 def option(name: str) -> str:
@@ -31,7 +37,7 @@ def main() -> None:
     options = {name: getattr(args, name) for name in OF_ONE_PART if getattr(args, name) is not None}
     if options and len(parts) > 1:
         given = ', '.join(map(option, options))
-        parser.error(f'{given}: size and number of images belong to one part, but {len(parts)} would be made: '
+        parser.error(f'{given}: size and number of samples belong to one part, but {len(parts)} would be made: '
                      f'{", ".join(parts)}. Name one of them.')
     for part in parts:
         try:
@@ -39,7 +45,7 @@ def main() -> None:
         except (ValueError, OSError) as error:
             parser.error(str(error))
         made = {**PARTS[part].__kwdefaults__, **options}
-        print(f'{folder}: {made["num_train"]} train and {made["num_val"]} val images of {made["size"]} px.')
+        print(f'{folder}: {made["num_train"]} train and {made["num_val"]} val samples of {made["size"]} px.')
 
 
 if __name__ == '__main__':
