@@ -12,7 +12,7 @@ from .time import over_time
 def norm_fire(norm: nn.Module, neuron: nn.Module | None, x: Tensor) -> Tensor:
     """``neuron(norm(x))`` over ``[T, B, C, H, W]``, in training on CPU as one operator; without a neuron ``norm(x)``.
 
-    Modules that somebody watches by a hook are called one after the other.
+    Modules that somebody watches by a hook, or whose ``forward`` somebody replaced, are called one after the other.
     """
     plain = neuron is None or not torch.is_grad_enabled() or not isinstance(neuron, LIF) or _watched(norm, neuron)
     if plain or not can_fuse(x, norm, neuron.surrogate_function):
@@ -22,4 +22,6 @@ def norm_fire(norm: nn.Module, neuron: nn.Module | None, x: Tensor) -> Tensor:
 
 
 def _watched(*modules: nn.Module) -> bool:
-    return any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks for m in modules)
+    return any(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks or 'forward' in vars(m)
+        for m in modules)

@@ -1,8 +1,10 @@
 """Spiking models as mmengine modules."""
 
 from .backbones import *  # noqa: F403
+from .batch_augments import EventMix
 from .classifiers import *  # noqa: F403
 from .convert import convert_state_dict
+from .data_preprocessors import *  # noqa: F403
 from .decode_heads import *  # noqa: F403
 from .dense_heads import *  # noqa: F403
 from .heads import *  # noqa: F403

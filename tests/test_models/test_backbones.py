@@ -279,7 +279,7 @@ def test_norm_eval_keeps_the_statistics(T):
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(arch='16m'), r"arch must be one of \['15m', .*or a dict, but got '16m'"),
+        (dict(arch='16m'), r"arch must be one of \['15m', '18m', .*or a dict, but got '16m'"),
         (dict(arch=dict(preset='huge')), "but got 'huge'"),
         (dict(arch=dict(preset='nano', depth=3)), "arch must have the fields .*but got {'depth'}"),
         (dict(arch=dict(num_heads=4)), "arch must name a 'preset' or have 'embed_dims', but got {'num_heads': 4}"),

@@ -66,8 +66,8 @@ class MetaSpikeFormer(SpikingBackbone):
     * ``drop_path_rate`` is really applied. The released code accepts and ignores it: set 0 to reproduce it.
 
     Args:
-        arch: '15m', '31m', '55m', the small 'tiny' and 'nano', or a dict with the fields of :class:`Arch`, which may
-            name a preset to start from: ``dict(preset='31m', sep_conv=False)``.
+        arch: '15m', '31m', '55m', '18m' (the paper's for event streams), the small 'tiny' and 'nano', or a dict with
+            the fields of :class:`Arch`, which may name a preset to start from: ``dict(preset='31m', sep_conv=False)``.
         neuron: Config of every neuron.
         sdsa: Version of the attention, 1 to 4.
         sdsa_scale: Factor of SDSA-3 and 4, or None to merge it into the threshold as the paper does.
@@ -86,6 +86,7 @@ class MetaSpikeFormer(SpikingBackbone):
         ),
         'tiny': Arch((24, 48, 96, 192, 240), (1, 1, 1, 2, 1)),
         '15m': Arch((32, 64, 128, 256, 360)),
+        '18m': Arch((40, 80, 160, 320, 400), (1, 1, 2, 4, 2)),  # of HAR-DVS: 8 frames of events
         '31m': Arch((48, 96, 192, 384, 480)),
         '55m': Arch((64, 128, 256, 512, 640)),
     }
