@@ -30,6 +30,7 @@ from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
 import spikemm.datasets.transforms  # noqa: F401  (mmpretrain's transforms, for Compose)
+from spikemm.datasets.events import make_events
 from spikemm.engine.cpu import adapt_optim_wrapper
 from spikemm.models.backbones import MetaSpikeFormer
 
@@ -103,11 +104,33 @@ def walk(node, keys: tuple = ()) -> Iterator[tuple[tuple, object]]:
             yield from walk(value, (*keys, i))
 
 
+def of_events(cfg: Config) -> bool:
+    return 'spikemm.Event' in (cfg.model.get('data_preprocessor') or {}).get('type', '')
+
+
+def find_step(cfg: Config, kind: str) -> ConfigDict | None:
+    """The step of the training pipeline that is of this type."""
+    return next((step for step in cfg.train_pipeline if step.type == kind), None)
+
+
+def time_steps(cfg: Config) -> int:
+    """Time steps of a sample; an image has those that the backbone makes of it."""
+    made = find_step(cfg, 'spikemm.EventFrames') or find_step(cfg, 'spikemm.SampleClip') or cfg.model.backbone
+    return made.T
+
+
+def pictures(cfg: Config, size: int) -> Tensor:
+    """Two images, or two clips of frames of events; short ones, as no parameter depends on T."""
+    if not of_events(cfg):
+        return torch.randint(256, (2, 3, size, size), dtype=torch.uint8)
+    return torch.randint(4, (2, 3 * cfg.model.backbone.in_channels, size, size)).float()
+
+
 def images(cfg: Config) -> dict:
     """A batch for a classifier, in the size that its pipeline crops or 64 pixels."""
     size = min(64, *(step.get('crop_size', 64) for step in cfg.train_pipeline))
     classes = cfg.model.head.num_classes
-    inputs = torch.randint(256, (2, 3, size, size), dtype=torch.uint8)
+    inputs = pictures(cfg, size)
     return dict(inputs=inputs, data_samples=[DataSample().set_gt_label(i * (classes - 1)) for i in range(2)])
 
 
@@ -123,7 +146,7 @@ def scenes(cfg: Config) -> dict:
         sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.zeros(len(boxes)).long(), masks=masks)
         sample.ignored_instances = InstanceData(bboxes=torch.empty(0, 4))
         samples.append(sample)
-    return dict(inputs=list(torch.randint(256, (2, 3, height, width), dtype=torch.uint8)), data_samples=samples)
+    return dict(inputs=list(pictures(cfg, height)), data_samples=samples)
 
 
 def maps(cfg: Config) -> dict:
@@ -191,13 +214,21 @@ def test_a_training_step_and_a_prediction(path):
     assert len(predictions) == 2
 
 
+def record(height: int, width: int) -> dict:
+    """What a loaded recording is: events all over the sensor."""
+    rng = np.random.default_rng(0)
+    t, x, y, p = (rng.integers(high, size=20_000) for high in (500_000, width, height, 2))
+    return dict(events=make_events(np.sort(t), x, y, p), sensor_size=(height, width))
+
+
 def shown(cfg: Config, path: Path) -> dict:
-    """An image file, in a batch of its own, as the test pipeline shows it, but no larger than 128 pixels."""
+    """A file, in a batch of its own, as the test pipeline shows it, but no larger than 128 pixels."""
     steps = [step.copy() for step in cfg.test_pipeline if not re.search('Annotations|SegMap', step.type)]
     for step in steps:
         if step.type == 'Resize':
             step.scale = (128, 128)
-    return pseudo_collate([Compose(steps)(dict(img_path=str(path), img_id=0))])
+    loaded = record(*cv2.imread(str(path)).shape[:2]) if of_events(cfg) else {}
+    return pseudo_collate([Compose(steps)(dict(img_path=str(path), img_id=0, **loaded))])
 
 
 @detection_and_segmentation
@@ -223,7 +254,7 @@ def test_a_prediction_has_the_size_of_the_image_whatever_the_size_it_is_shown_at
         x, y, width = x.mean(1).round(), y.mean(1).round(), height
     assert min(x.min(), y.min()) >= 0 and x.max() <= width and y.max() <= height
     assert max(x.max() / width, y.max() / height) > 0.75, 'they reach across the image'
-    assert 'roi_head' not in cfg.model or found.masks.shape == (len(found), height, width)
+    assert not cfg.model.get('roi_head', {}).get('mask_head') or found.masks.shape == (len(found), height, width)
 
 
 @each([path for path in of('mmdet', 'mmseg') if 'upernet' not in path.stem])  # it has a norm behind 1 x 1 pixels
@@ -243,14 +274,15 @@ def test_anchors_and_regions_are_those_of_the_maps(path):
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = build(cfg).eval()
         with torch.no_grad():
-            levels = model.extract_feat(torch.randn(1, 3, 128, 128))
+            levels = model.extract_feat(torch.randn(1, model.backbone.in_channels, 128, 128))
     sides = [level.shape[-1] for level in levels]
     head = model.rpn_head if 'rpn_head' in cfg.model else model.bbox_head
     strides = [stride for stride, _ in head.prior_generator.strides]
     on_maps = [side * stride for side, stride in zip(sides, strides, strict=True)] == [128] * len(sides)
     if 'roi_head' in cfg.model:
-        regions = cfg.model.roi_head.bbox_roi_extractor.featmap_strides
-        assert regions == cfg.model.roi_head.mask_roi_extractor.featmap_strides == strides[:len(regions)]
+        extractors = cfg.model.roi_head.bbox_roi_extractor, cfg.model.roi_head.mask_roi_extractor
+        for regions in (extractor.featmap_strides for extractor in extractors if extractor):
+            assert regions == strides[:len(regions)]
     assert on_maps == ('released' not in path.stem), 'the released strides are wrong, and only they'
 
 
@@ -296,11 +328,23 @@ NAME = re.compile(
     r'(?P<data>[a-z0-9-]+?)(-(?P<crop>\d+x\d+))?')
 METHODS = {
     None: ('ImageClassifier', 'spikemm.DistilledImageClassifier'), 'mask-rcnn': ('MaskRCNN', ),
+    'faster-rcnn': ('FasterRCNN', ),
     'cascade-mask-rcnn': ('CascadeRCNN', ), 'retinanet': ('RetinaNet', ), 'yolox': ('YOLOX', ),
     'fpn': ('EncoderDecoder', ), 'upernet': ('EncoderDecoder', )}
 DATA = {  # where the config does not have it as it is in the name
     'in1k': 'imagenet', 'ade20k': 'ADE20K', 'voc12': 'VOC2012', 'voc12aug': 'SegmentationClassAug',
-    'digit-scenes': 'digit_scenes'}
+    'digit-scenes': 'digit_scenes', 'digit-scenes-events': 'digit_scenes/events', 'cifar10-dvs': 'CIFAR10DVS',
+    'dvs128-gesture': 'dvs128_gesture'}
+
+
+def sizes(cfg: Config) -> Iterator[tuple[int, int]]:
+    """Height and width, wherever a config has what its name says."""
+    if cfg.default_scope == 'mmseg':
+        yield cfg.model.data_preprocessor.size
+    for node in cfg.train_pipeline:
+        size = node.get('crop_size') or (node.get('size') if node.type == 'spikemm.EventFrames' else None)
+        if size:
+            yield (size, size) if isinstance(size, int) else tuple(size)
 
 
 @every_config
@@ -310,7 +354,7 @@ def test_the_name_says_what_the_config_does(path):
     assert name, path.stem
     assert cfg.model.type in METHODS[name['method']]
     assert cfg.model.backbone.arch.preset == name['preset']
-    assert int(name['T']) == cfg.model.backbone.T
+    assert int(name['T']) == time_steps(cfg)
     assert cfg.train_dataloader.batch_size == int(name['batch'])
     assert cfg.auto_scale_lr.base_batch_size == int(name['gpus']) * int(name['batch'])
     epochs = {'x': 12, 'e': 1}.get(name['unit'])
@@ -320,8 +364,7 @@ def test_the_name_says_what_the_config_does(path):
     assert DATA.get(name['data'], name['data']) in str(cfg.train_dataloader.dataset)
     if name['crop']:
         size = tuple(map(int, name['crop'].split('x')))
-        assert cfg.model.data_preprocessor.size == size
-        assert all(step.crop_size == size for step in cfg.train_pipeline if step.type == 'RandomCrop')
+        assert {size} == set(sizes(cfg))
 
 
 @detection_and_segmentation
@@ -366,6 +409,12 @@ PAPER = TABLE_1 | {f'ablations/sdtv2-31m-{name}_t1': count for name, count in TA
 def test_parameters_are_those_of_the_paper(name, millions):
     setting = '8xb24-50e' if name.endswith('t4') else '8xb128-200e'
     assert parameters(load(MODEL_ZOO / f'{name}_{setting}_in1k.py')) == pytest.approx(millions, abs=0.1)
+
+
+def test_parameters_for_har_dvs_are_those_of_table_2():
+    cfg = load(MODEL_ZOO / 'sdtv2-18m_t8_3xb24-100e_hardvs-224x224.py')
+    assert parameters(cfg) == pytest.approx(18.263, abs=5e-4)
+    assert [*build(cfg).backbone.arch.depths] == [1, 1, 2, 4, 2]
 
 
 TABLES_3_AND_4 = {
@@ -463,7 +512,7 @@ def image_folder(tmp_path_factory) -> Path:
 
 def preprocessed(cfg: Config, samples: list[dict], training: bool) -> Tensor:
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        processor = MODELS.build(dict(type='ClsDataPreprocessor', **cfg.data_preprocessor))
+        processor = MODELS.build({'type': 'ClsDataPreprocessor', **cfg.data_preprocessor})
     return processor(pseudo_collate(samples), training=training)['inputs']
 
 
@@ -494,6 +543,39 @@ def test_cifar_becomes_a_batch(name, split):
     if split == 'val':
         mean, std = (torch.tensor(cfg.data_preprocessor[key]).view(3, 1, 1) for key in ('mean', 'std'))
         torch.testing.assert_close(batch[0], (torch.from_numpy(image).permute(2, 0, 1) - mean) / std)
+
+
+EVENT_BASES = {  # sensor, and the clip that a model gets: [T, H, W]
+    'hardvs_events': ((260, 346), (8, 224, 224)), 'dvs128_gesture': ((128, 128), (16, 128, 128)),
+    'cifar10_dvs': ((128, 128), (10, 64, 64)), 'nmnist': ((34, 34), (10, 32, 32)),
+    'ncaltech101': ((180, 240), (10, 96, 128)), 'digit_scenes_events': ((32, 32), (6, 32, 32))}
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize('name, sensor, clip', [(name, *sizes) for name, sizes in EVENT_BASES.items()])
+def test_recordings_become_clips(name, sensor, clip, split):
+    cfg = Config.fromfile(DATASET_BASES[name])
+    T, height, width = clip
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        sample = Compose(cfg[f'{split}_dataloader'].dataset.pipeline)(dict(gt_label=3, **record(*sensor)))
+    batch = preprocessed(cfg, [sample, sample], split == 'train')
+    assert batch.shape == (T, 2, 2, height, width)
+    assert (batch.sum((3, 4)) > 100).all(), 'events in every step and of either polarity'
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+def test_event_images_become_clips(tmp_path, split):
+    cfg = Config.fromfile(DATASET_BASES['hardvs_frames'])
+    grey = np.random.default_rng(0).integers(256, size=(260, 346), dtype=np.uint8)
+    for i in range(9):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), grey)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        pipeline = Compose(cfg[f'{split}_dataloader'].dataset.pipeline)
+        sample = pipeline(dict(frame_dir=str(tmp_path), gt_label=3))
+    batch = preprocessed(cfg, [sample], split == 'train')
+    assert batch.shape == (8, 1, 2, 224, 224)
+    assert batch.unique().tolist() == [0, 1] and (batch == batch[0]).all()
+    assert (batch.mean((3, 4)) > 0.05).all(), 'events in every step and of either polarity'
 
 
 def write_scenes(root: Path, dataset: ConfigDict, height: int, width: int) -> None:
@@ -573,7 +655,8 @@ def test_every_base_is_used(base):
 def test_every_dataset_of_classification_is_tested():
     texts = ''.join(path.read_text() for path in of('mmpretrain'))
     used = {name for name in DATASET_BASES if f'datasets/{name}.py' in texts}
-    assert used == {'imagenet_bs128_sdtv2', 'digit_scenes_cls', 'cifar10', 'cifar100'}
+    images = {'imagenet_bs128_sdtv2', 'digit_scenes_cls', 'cifar10', 'cifar100'}
+    assert used == images | set(EVENT_BASES) | {'hardvs_frames'}
 
 
 def test_random_erasing_and_rand_augment_are_of_timm_rand_m9_mstd05_inc1():

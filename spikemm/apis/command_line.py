@@ -5,6 +5,7 @@ the config decides. ``--cfg-options`` are merged first, so that what follows see
 """
 
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from copy import deepcopy
@@ -221,7 +222,7 @@ def make_views(pipeline: list[ConfigDict], scales: Sequence[float] | None = None
     *steps, pack = deepcopy(pipeline)
     if 'meta_keys' in pack:  # of which the model must know what to flip back
         pack.meta_keys = tuple(dict.fromkeys((*pack.meta_keys, 'flip', 'flip_direction')))
-    truth = [step for step in steps if name_of(step).startswith('Load') and 'Image' not in name_of(step)]
+    truth = [step for step in steps if re.match('Load(?!.*(Image|Events|Frames))', name_of(step))]
     steps = [step for step in steps if step not in truth]
     names = [*map(name_of, steps), 'Pad']
     before_padding = names.index('Pad')  # which is on the right and below, mirrored or not

@@ -105,6 +105,13 @@ def make(*steps, scales=None):
     return [step.type for step in outside], views.transforms
 
 
+def test_events_and_their_frames_are_loaded_before_the_views():
+    outside, views = make('spikemm.LoadEvents', 'spikemm.EventFrames', 'CenterCrop', 'Pack')
+    assert outside == ['spikemm.LoadEvents', 'spikemm.EventFrames', 'CenterCrop']
+    assert [[step.type for step in choice] for choice in views] == [['RandomFlip', 'RandomFlip'], ['Pack']]
+    assert make('spikemm.SampleClip', 'spikemm.LoadFrames', 'Pack')[0] == ['spikemm.SampleClip', 'spikemm.LoadFrames']
+
+
 def test_views_are_made_before_padding_and_the_truth_is_loaded_behind_them():
     outside, views = make('spikemm.LoadImage', dict(type='Resize', scale=(8, 4)), 'LoadAnnotations', 'Pad', 'Pack')
     assert outside == ['spikemm.LoadImage', 'Resize']

@@ -34,8 +34,8 @@ def train(folder, work_dir):
 def test_every_epoch_reports_its_skipped_images(broken_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageFolder, '_rand_another', lambda self: 0)  # a readable one
     log = train(broken_folder, tmp_path / 'work')
-    assert 'Images skipped: 3 in this epoch, 3 in this run.' in log
-    assert 'Images skipped: 3 in this epoch, 6 in this run.' in log
+    assert 'Samples skipped: 3 in this epoch, 3 in this run.' in log
+    assert 'Samples skipped: 3 in this epoch, 6 in this run.' in log
     assert f'{broken_folder}/cat/1.png, which cannot be used (the file is empty)' in log
 
 

@@ -1,4 +1,4 @@
-"""Predict images with a trained model: an inferencer of each task library, told apart by the config."""
+"""Predict images and event recordings with a trained model: the config tells which inferencer."""
 
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,7 @@ from spikemm.apis.inferencers.base import Image, Inferencer
 
 if TYPE_CHECKING:
     from spikemm.apis.inferencers.classification import ClassificationInferencer
+    from spikemm.apis.inferencers.events import EventInferencer
 
 INFERENCERS = {
     'mmpretrain': 'classification.ClassificationInferencer',
@@ -20,11 +21,15 @@ INFERENCERS = {
 """By the ``default_scope`` of a config; imported when needed, with the library. Each class takes a config, a checkpoint
 and a device; it is called with images, and ``describe`` and ``draw`` show what it predicts."""
 
+EVENTS = 'spikemm.EventDataPreprocessor'
+"""The ``data_preprocessor`` of a config that classifies recordings: :class:`events.EventInferencer`."""
+
 
 def init_inferencer(
     config: str | Path, checkpoint: str | Path, device: str | None = None,
-) -> 'ClassificationInferencer | Inferencer':
-    """Load a trained model for predictions; the ``default_scope`` of the config decides the inferencer.
+) -> 'ClassificationInferencer | EventInferencer | Inferencer':
+    """Load a trained model for predictions; the ``default_scope`` of the config decides the inferencer, and for
+    recordings its ``data_preprocessor``.
 
     Args:
         config: Config file.
@@ -46,4 +51,7 @@ def init_inferencer(
     if scope not in INFERENCERS:
         raise ValueError(f'default_scope must be one of {list(INFERENCERS)}, but got {scope!r} in {config}.')
     module, name = INFERENCERS[scope].split('.')
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    if preprocessor.get('type') == EVENTS:
+        module, name = 'events', 'EventInferencer'
     return getattr(import_module(f'{__name__}.{module}'), name)(cfg, str(checkpoint), device)

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.logging import print_log
 from PIL import UnidentifiedImageError
@@ -22,15 +23,29 @@ class SharedCount:
     def value(self) -> int:
         return self._value.value
 
-    def add_one(self) -> None:
+    def add(self, number: int = 1) -> None:
         with self._value.get_lock():
-            self._value.value += 1
+            self._value.value += number
+
+
+class EventCounts(NamedTuple):
+    """Events of the recordings that were loaded, again each time."""
+
+    read: SharedCount
+    repaired: SharedCount
+    dropped: SharedCount
 
 
 @cache
 def skipped_images() -> SharedCount:
-    """The images that all loading transforms of this process and of its data loader workers have skipped."""
+    """The samples that all loading transforms of this process and of its data loader workers have skipped."""
     return SharedCount()  # made late: the start method of the workers is fixed by then
+
+
+@cache
+def loaded_events() -> EventCounts:
+    """The events that all :class:`LoadEvents` of this process and of its data loader workers have loaded."""
+    return EventCounts(SharedCount(), SharedCount(), SharedCount())
 
 
 def explain(path: str, error: Exception) -> str:
@@ -62,7 +77,7 @@ class SkipOrRaise:
         """Raise, or count and warn, once a file and process.
 
         Args:
-            kind: What the file is: 'image' or 'mask'.
+            kind: What the file is: 'image', 'mask' or 'recording'.
             path: The file.
             reason: Why it cannot be used.
             error: The error that says so, if any.
@@ -71,12 +86,16 @@ class SkipOrRaise:
             ValueError: ``on_error`` is 'raise'.
         """
         if self.on_error == 'raise':
-            raise ValueError(f'Cannot use the {kind} {path} ({reason}). Repair or remove it, or skip such images in '
+            raise ValueError(f'Cannot use the {kind} {path} ({reason}). Repair or remove it, or skip such samples in '
                              f"training with dict(type='spikemm.{type(self).__name__}', on_error='skip').") from error
-        self.skipped.add_one()
-        if path not in self._warned:  # once a process, not once an epoch
+        self.skipped.add()
+        self.warn_once(path, f'Skipped the {kind} {path}, which cannot be used ({reason}).')
+
+    def warn_once(self, path: str, message: str) -> None:
+        """Log a warning about a file, once a process, not once an epoch."""
+        if path not in self._warned:
             self._warned.add(path)
-            print_log(f'Skipped the {kind} {path}, which cannot be used ({reason}).', 'current', logging.WARNING)
+            print_log(message, 'current', logging.WARNING)
 
     def __repr__(self) -> str:
         return f'{super().__repr__()[:-1]}, on_error={self.on_error!r})'

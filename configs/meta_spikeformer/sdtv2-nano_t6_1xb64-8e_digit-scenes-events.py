@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/meta_spikeformer_nano.py',
+    '../_base_/datasets/digit_scenes_events.py',
+    '../_base_/schedules/digit_scenes_bs64_adamw-8e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(in_channels=2))
+randomness = dict(seed=0)

@@ -1,0 +1,249 @@
+"""Predict the classes of event recordings, at once or while they come in."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from spikemm.apis.inferencers.base import Inferencer, find, test_dataset
+from spikemm.apis.inferencers.classification import ClassificationInferencer
+from spikemm.datasets.events import EVENT_DTYPE, Recording
+from spikemm.datasets.transforms import LoadEvents
+from spikemm.datasets.transforms.event_frames import EventFrames
+from spikemm.models.data_preprocessors.event_cls import split_time
+from spikemm.models.streaming import State, forward_with_state
+from spikemm.visualization.events import draw_frame
+
+Events = str | Path | np.ndarray | Recording
+"""A recording: a file, an array with the fields of ``EVENT_DTYPE``, or what ``read_events`` returns."""
+
+STREAMABLE = ('count', 'binary')  # kinds of frames that depend on no event outside of them
+
+
+class StreamState(NamedTuple):
+    """All that a stream remembers; ``None`` in its place is the beginning.
+
+    Args:
+        potentials: State of the neurons.
+        evidence: Logits ``[num_classes]``, summed over the time steps so far.
+        steps: Their number; with ``half_life``, what is left of it.
+    """
+
+    potentials: State
+    evidence: Tensor
+    steps: float
+
+
+class EventInferencer(Inferencer):
+    """Predict event recordings with the test pipeline of a config and a checkpoint that must fit its model exactly.
+
+    Call it with a recording or a list of them, or :meth:`stream` one window after the other. Its sensor's size is that
+    of the file or, where the file does not say it, of the config's test dataset.
+
+    Args:
+        cfg: Config with ``model`` and ``test_dataloader``.
+        checkpoint: Checkpoint file or URL.
+        device: Device such as 'cpu' or 'cuda:0'; None takes the GPU if there is one.
+
+    Example::
+
+        inferencer = init_inferencer('my_config.py', 'epoch_10.pth')
+        inferencer('a.bin')  # [{'pred_label': 3, 'pred_class': '3', 'pred_score': 0.98, 'pred_scores': ...}]
+        for window in inferencer.stream('a.bin', window_us=10_000):
+            print(window['end'], window['pred_class'], window['pred_score'])
+    """
+
+    scope = 'mmpretrain'
+    class_name = ClassificationInferencer.class_name
+    describe = ClassificationInferencer.describe
+
+    def __init__(self, cfg: Config, checkpoint: str, device: str | None = None) -> None:
+        super().__init__(cfg, checkpoint, device)
+        dataset = test_dataset(cfg)
+        with DefaultScope.overwrite_default_scope(self.scope):
+            self.pipeline, self.window_pipeline, self.load, self.frames = event_pipelines(dataset.pipeline)
+            size = dataset.get('sensor_size') or getattr(find(DATASETS, dataset.type), 'SENSOR_SIZE', None)
+        self.sensor_size = None if size is None else tuple(size)
+
+    def __call__(self, inputs: Events | Sequence[Events], batch_size: int = 1) -> list[dict]:
+        """Predict recordings.
+
+        Args:
+            inputs: A recording or a list of them.
+            batch_size: Recordings that go through the model together, at most.
+
+        Returns:
+            For each recording ``pred_label``, ``pred_class``, ``pred_score`` and ``pred_scores [num_classes]``.
+        """
+        return super().__call__([inputs] if isinstance(inputs, Recording) else inputs, batch_size)
+
+    def preprocess(self, recording: Events) -> dict:
+        events, size = self.read(recording)
+        name = str(recording) if isinstance(recording, str | Path) else 'an array'
+        return self.pipeline(dict(event_path=name, events=events, sensor_size=size))
+
+    def read(self, recording: Events) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return the events and the size (height, width) of the sensor.
+
+        Raises:
+            OSError, ValueError: The recording cannot be read, has no event, or has no known size.
+        """
+        if isinstance(recording, str | Path):
+            results = self.load(dict(event_path=str(recording), sensor_size=self.sensor_size))
+            return results['events'], results['sensor_size']
+        if isinstance(recording, np.ndarray):
+            recording = Recording(recording, self.sensor_size, None)
+        events, size, _ = recording
+        if events.dtype.names != EVENT_DTYPE.names or not len(events) or size is None:
+            raise ValueError('A recording that is an array must have at least one event, the fields t, x, y, p and, in '
+                             f'the config, a `sensor_size`, but got {len(events)} of {events.dtype} and {size}.')
+        return events.astype(EVENT_DTYPE, copy=False), size  # numpy joins such arrays to a denser one
+
+    def postprocess(self, result: DataSample) -> dict:
+        return self.prediction(result.pred_score)
+
+    def prediction(self, scores: Tensor) -> dict:
+        """Return scores ``[num_classes]`` as a prediction."""
+        label = int(scores.argmax())
+        return dict(pred_scores=scores.cpu().numpy(), pred_label=label, pred_score=float(scores[label]),
+                    pred_class=self.class_name(label))
+
+    @torch.no_grad()
+    def step(
+        self, frames: Tensor, state: StreamState | None = None, *, half_life: float | None = None,
+    ) -> tuple[dict, StreamState]:
+        """Predict what a stream shows, from the frames that came in and the state before them.
+
+        Args:
+            frames: One or more time steps ``[T, C, H, W]`` as the config's pipeline makes them.
+            state: What the step before returned; None begins a stream. It is not changed.
+            half_life: Time steps after which a frame counts half. None, counting all since the beginning equally,
+                predicts at the end what a call predicts.
+
+        Returns:
+            A prediction as that of a call, with ``window_scores [num_classes]`` of these frames alone; and the state.
+        """
+        if not (frames.ndim == 4 and len(frames)):
+            raise ValueError(f'`frames` must be [T, C, H, W] with T at least 1, but got {tuple(frames.shape)}.')
+        if half_life is not None and not half_life > 0:
+            raise ValueError(f'`half_life` must be a positive number of time steps, but got {half_life!r}.')
+        x = self.model.data_preprocessor(dict(inputs=[frames]))['inputs']  # [T, 1, C, H, W]
+        potentials, evidence, steps = state or (None, 0.0, 0.0)
+        logits, potentials = forward_with_state(self.model, x, potentials)
+        keep = 1.0 if half_life is None else 0.5 ** (len(x) / half_life)
+        evidence, steps = keep * evidence + len(x) * logits[0], keep * steps + len(x)
+        prediction = self.prediction((evidence / steps).softmax(-1))
+        prediction['window_scores'] = logits[0].softmax(-1).cpu().numpy()
+        return prediction, StreamState(potentials, evidence, steps)
+
+    def stream(
+        self, recording: Events, window_us: int | None = None, *, half_life: float | None = None,
+    ) -> Iterator[dict]:
+        """Predict a recording window after window, each as one time step of the network.
+
+        Args:
+            recording: The recording. For a source without end, call :meth:`step`.
+            window_us: Length of a window in us. None takes the frames of the config: the last prediction is then that
+                of a call.
+            half_life: As of :meth:`step`, in windows.
+
+        Yields:
+            For each window what :meth:`step` predicts, its ``start`` and ``end`` in us of the recording's clock (an
+            event at ``end`` belongs to the next window) and its ``frame [C, H, W]``.
+
+        Raises:
+            ValueError: ``window_us`` is not positive, or the config's frames depend on events outside of them.
+        """
+        if window_us is not None and window_us < 1:
+            raise ValueError(f'`window_us` must be at least 1, but got {window_us!r}.')
+        if self.frames.kwargs['kind'] not in STREAMABLE:
+            raise ValueError(f'To stream, `kind` of EventFrames must be one of {STREAMABLE}, whose frames depend on no '
+                             f'event before or after them, but got {self.frames.kwargs["kind"]!r}.')
+        return self._stream(*self.read(recording), window_us, half_life)
+
+    def _stream(self, events, sensor_size, window_us, half_life) -> Iterator[dict]:
+        state, whole = None, (int(events['t'][0]), int(events['t'][-1]) + 1)  # a part without events needs a time
+        for start, end, part in cut(events, window_us, self.frames):
+            with DefaultScope.overwrite_default_scope(self.scope):
+                results = dict(events=part, sensor_size=sensor_size, t_range=whole)
+                frames = self.split(self.window_pipeline(results)['inputs'])
+            prediction, state = self.step(frames, state, half_life=half_life)
+            yield dict(prediction, start=start, end=end, frame=frames[0].numpy())
+
+    def split(self, inputs: Tensor) -> Tensor:
+        """Return what the pipeline packs, ``[T * C, H, W]``, as ``[T, C, H, W]``."""
+        return split_time(inputs, self.model.data_preprocessor.channels)
+
+    def draw(
+        self, recordings: Sequence[Events], predictions: Sequence[dict], labels: Sequence[int] | None = None, *,
+        columns: int = 10,
+    ) -> Figure:
+        """Draw the events of recordings, ON red and OFF blue, with the predicted class and its score below each.
+
+        Args:
+            recordings: The recordings that were predicted.
+            predictions: What was predicted.
+            labels: True classes, as of :meth:`ClassificationInferencer.draw`.
+            columns: Pictures in a row, at most.
+
+        Returns:
+            A figure to save with ``savefig('picture.png')``.
+        """
+        with DefaultScope.overwrite_default_scope(self.scope):
+            clips = [self.split(self.preprocess(recording)['inputs']) for recording in recordings]
+        pictures = [draw_frame(clip.sum(0).numpy())[..., ::-1] for clip in clips]
+        return ClassificationInferencer.draw(self, pictures, predictions, labels, columns=columns)
+
+
+def event_pipelines(steps: Sequence[dict]) -> tuple[Compose, Compose, LoadEvents, EventFrames]:
+    """Build a test pipeline for recordings, one for single windows, and the two transforms that both are made around.
+
+    Raises:
+        ValueError: The pipeline does not have LoadEvents and EventFrames.
+    """
+    kinds = [find(TRANSFORMS, step['type']) for step in steps]
+    if LoadEvents not in kinds or EventFrames not in kinds:
+        raise ValueError('The test pipeline must have spikemm.LoadEvents and spikemm.EventFrames, but got '
+                         f'{[step["type"] for step in steps]}.')
+    load, frames = ({**steps[kinds.index(kind)]} for kind in (LoadEvents, EventFrames))
+    load['on_error'] = 'raise'
+    one = {**frames, 'T': 1, 'split': 'time', 'duration': None}
+    rest = [(step, kind) for step, kind in zip(steps, kinds, strict=True) if kind is not LoadEvents]
+    whole = Compose([step for step, _ in rest])
+    window = Compose([one if kind is EventFrames else step for step, kind in rest])
+    return whole, window, TRANSFORMS.build(load), TRANSFORMS.build(frames)
+
+
+def cut(events: np.ndarray, window_us: int | None, frames: EventFrames) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Cut events into windows of ``window_us`` or, if that is None, into the frames that ``frames`` makes of them.
+
+    Yields:
+        Start and end in us, and the events of a window.
+    """
+    t, T, (split, duration) = events['t'], frames.T, (frames.kwargs['split'], frames.kwargs['duration'])
+    first, last = int(t[0]), int(t[-1])
+    if window_us is None and split == 'number':
+        cuts = np.append(len(t) // T * np.arange(T), len(t))
+        edges = np.append(t[cuts[:-1]], last)
+    else:
+        if window_us is None and split == 'time':
+            step, number = (last - first) // T, T
+        else:
+            step = window_us or duration
+            number = max(1, -(-(last - first) // step))
+            T = number if window_us or T is None else T
+        edges = first + step * np.arange(T + 1)
+        cuts = np.searchsorted(t, edges)
+        cuts[number:] = len(t)  # the last window takes an event at its end, too
+    if cuts[-1] == len(t):
+        edges[-1] = max(edges[-1], last + 1)
+    for k in range(T):
+        yield int(edges[k]), int(edges[k + 1]), events[cuts[k]:cuts[k + 1]]
