@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from event_files import write_dat
 from mmdet.registry import TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
@@ -215,9 +216,9 @@ def test_a_training_step_and_a_prediction(path):
 
 
 def record(height: int, width: int) -> dict:
-    """What a loaded recording is: events all over the sensor."""
+    """What a loaded recording is: events all over the sensor, for a second."""
     rng = np.random.default_rng(0)
-    t, x, y, p = (rng.integers(high, size=20_000) for high in (500_000, width, height, 2))
+    t, x, y, p = (rng.integers(high, size=20_000) for high in (1_000_000, width, height, 2))
     return dict(events=make_events(np.sort(t), x, y, p), sensor_size=(height, width))
 
 
@@ -241,7 +242,7 @@ def test_a_prediction_has_the_size_of_the_image_whatever_the_size_it_is_shown_at
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         batch = shown(cfg, file)
         model = build(cfg).eval()
-        assert not any(side % 32 for side in model.data_preprocessor(deepcopy(batch))['inputs'].shape[2:]), 'padded'
+        assert not any(side % 32 for side in model.data_preprocessor(deepcopy(batch))['inputs'].shape[-2:]), 'padded'
         with torch.no_grad():
             prediction, = model.test_step(batch)
     if cfg.default_scope == 'mmseg':
@@ -548,7 +549,7 @@ def test_cifar_becomes_a_batch(name, split):
 EVENT_BASES = {  # sensor, and the clip that a model gets: [T, H, W]
     'hardvs_events': ((260, 346), (8, 224, 224)), 'dvs128_gesture': ((128, 128), (16, 128, 128)),
     'cifar10_dvs': ((128, 128), (10, 64, 64)), 'nmnist': ((34, 34), (10, 32, 32)),
-    'ncaltech101': ((180, 240), (10, 96, 128)), 'digit_scenes_events': ((32, 32), (6, 32, 32))}
+    'ncaltech101': ((180, 240), (10, 96, 128)), 'digit_scenes_events': ((32, 32), (4, 32, 32))}
 
 
 @pytest.mark.parametrize('split', ['train', 'val', 'test'])
@@ -606,6 +607,16 @@ def write_scenes(root: Path, dataset: ConfigDict, height: int, width: int) -> No
         file.write_text(json.dumps(coco) if file.suffix == '.json' else '0\n1\n')
 
 
+def write_drive(root: Path, dataset: ConfigDict) -> None:
+    """A recording with a box behind its first half, as GEN1 has them."""
+    dataset.data_root = str(root)
+    folder = root / dataset.data_prefix.events
+    folder.mkdir()
+    write_dat(folder / 'a_td.dat', record(*dataset.sensor_size)['events'])
+    box = dict(t=600_000, x=20, y=30, w=60, h=50, class_id=0, confidence=1, track_id=0)
+    np.save(folder / 'a_bbox.npy', np.array([tuple(box.values())], [(name, 'i8') for name in box]))
+
+
 def datasets(dataset: ConfigDict) -> list[ConfigDict]:
     """The datasets inside of wrappers."""
     inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
@@ -626,20 +637,24 @@ def test_scenes_become_what_the_model_takes(tmp_path, path, split):
     shape = cfg.model.data_preprocessor.size if as_shown else (100, 120)  # of the files
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         for one in datasets(dataset):
-            write_scenes(tmp_path, one, *shape)
+            if of_events(cfg):
+                shape = one.sensor_size
+                write_drive(tmp_path, one)
+            else:
+                write_scenes(tmp_path, one, *shape)
         sample = DATASETS.build(dataset)[0]
         batch = MODELS.build(cfg.model.data_preprocessor)(pseudo_collate([sample, sample]), training=training)
     image, truth = batch['inputs'], batch['data_samples'][0]
-    assert len(image) == 2 and image.isfinite().all() and image.abs().mean() < 10
-    assert not any(side % 32 for side in image.shape[2:])
-    size = tuple(image.shape[2:]) if training else shape
+    assert image.shape[-4] == 2 and image.isfinite().all() and 0 < image.abs().mean() < 10
+    assert not any(side % 32 for side in image.shape[-2:])
+    size = tuple(image.shape[-2:]) if training else shape
     if cfg.default_scope == 'mmseg':
         assert truth.gt_sem_seg.shape == size
         labels = set(truth.gt_sem_seg.data.unique().tolist()) - {cfg.model.data_preprocessor.seg_pad_val}
         assert labels and max(labels) < cfg.model.decode_head.num_classes
     elif training:
         boxes, (height, width) = truth.gt_instances.bboxes, truth.batch_input_shape
-        assert image.shape[2:] == (height, width)
+        assert image.shape[-2:] == (height, width)
         assert not len(boxes) or (boxes.min() >= 0 and boxes.max() <= max(height, width))
         assert 'masks' not in truth.gt_instances or truth.gt_instances.masks.masks.shape[1:] == (height, width)
     else:

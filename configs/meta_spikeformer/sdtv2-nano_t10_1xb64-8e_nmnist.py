@@ -5,4 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(in_channels=2))
+neuron = dict(decay_input=False)  # as for DigitScenes
+model = dict(backbone=dict(in_channels=2, neuron=neuron), head=dict(neuron=neuron))

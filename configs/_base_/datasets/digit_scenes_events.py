@@ -8,16 +8,16 @@ dataset = dict(
     hint='Make it with: python tools/dataset_converters/digit_scenes.py events')
 data_preprocessor = dict(type='spikemm.EventDataPreprocessor', num_classes=10)
 
-# No flip: it would make other signs of digits. Two of the time steps show each of the three saccades.
+# No flip: it would make other signs of digits.
 train_pipeline = [
     dict(type='spikemm.LoadEvents', on_error='skip'),
-    dict(type='spikemm.EventFrames', T=6, split='time'),
+    dict(type='spikemm.EventFrames', T=4, split='time'),
     dict(type='RandomCrop', crop_size=32, padding=3),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='spikemm.LoadEvents'),
-    dict(type='spikemm.EventFrames', T=6, split='time'),
+    dict(type='spikemm.EventFrames', T=4, split='time'),
     dict(type='PackInputs'),
 ]
 

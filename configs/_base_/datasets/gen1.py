@@ -27,7 +27,9 @@ test_pipeline = [
     dict(type='Resize', scale=(304, 240), keep_ratio=True),  # changes nothing here; gives the scale_factor
     dict(type='LoadAnnotations', with_bbox=True),
     # "instances" are what CocoMetric compares with: there is no COCO file
-    dict(type='PackDetInputs', meta_keys=('img_id', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('sample_idx', 'img_id', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
 ]
 
 train_dataloader = dict(

@@ -1,5 +1,5 @@
-# 100 epochs of AdamW on HAR-DVS, 10 of them warm-up: the settings that the authors released with their next model; those
-# of Meta-SpikeFormer itself are not public. They train in half precision (--amp) and keep an average of the weights.
+# 100 epochs of AdamW on HAR-DVS, 10 of them warm-up: the settings that the authors released with their next model;
+# those of Meta-SpikeFormer itself are not public. They train in half precision (--amp) and average the weights.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1.125e-5, weight_decay=0.01),  # lr = 4e-5 * 72 / 256
     paramwise_cfg=dict(flat_decay_mult=0.0),

@@ -5,5 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(backbone=dict(in_channels=2))
+# The paper's neuron, which takes its input whole: few events a pixel have to make a spike.
+neuron = dict(decay_input=False)
+model = dict(backbone=dict(in_channels=2, neuron=neuron), head=dict(neuron=neuron))
 randomness = dict(seed=0)
