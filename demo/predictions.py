@@ -1,4 +1,4 @@
-"""Draw predictions on held-out images, mistakes marked: ``python demo/predictions.py CONFIG CHECKPOINT``."""
+"""Draw predictions on held-out data, mistakes marked: ``python demo/predictions.py CONFIG CHECKPOINT``."""
 
 import argparse
 import pickle
@@ -12,24 +12,26 @@ from mmengine.registry import DATASETS, DefaultScope
 from spikemm.apis.inferencers import init_inferencer
 
 
-def draw_samples(dataset, number: int, seed: int) -> tuple[list[str], list[int]]:
-    """Choose samples of a classification dataset at random; return their files and labels."""
+def draw_samples(dataset, number: int, seed: int) -> tuple[list[str | dict], list[int]]:
+    """Choose samples of a classification dataset at random; return what their inferencer takes, and their labels."""
     order = np.random.default_rng(seed).permutation(len(dataset))[:number]
     samples = [dataset.get_data_info(int(i)) for i in order]
-    if 'img_path' not in samples[0]:
-        raise ValueError(f'the test data must be image files, but {type(dataset).__name__} has none.')
-    return [sample['img_path'] for sample in samples], [int(sample['gt_label']) for sample in samples]
+    if 'gt_label' not in samples[0] or not {'img_path', 'event_path'} & samples[0].keys():
+        raise ValueError('the test data must be image files or event recordings with a class each, but those of '
+                         f'{type(dataset).__name__} are not.')
+    labels = [int(sample['gt_label']) for sample in samples]
+    return [sample.get('img_path') or sample for sample in samples], labels
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        description='Draw the predictions for random images of the test data of a config.',
+        description='Draw the predictions for random images or recordings of the test data of a config.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('config', help='config file of a classifier')
     parser.add_argument('checkpoint', help='checkpoint file or URL')
     parser.add_argument('--out', type=Path, default='predictions.png', help='picture to write')
-    parser.add_argument('--number', type=int, default=40, help='number of images')
-    parser.add_argument('--seed', type=int, default=0, help='decides which images')
+    parser.add_argument('--number', type=int, default=40, help='number of samples')
+    parser.add_argument('--seed', type=int, default=0, help='decides which samples')
     parser.add_argument('--device', help='cpu, cuda:0, ...; None is the GPU if there is one')
     args = parser.parse_args(argv)
     if args.number < 1:
@@ -38,13 +40,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         with DefaultScope.overwrite_default_scope(inferencer.scope):
             dataset = DATASETS.build(Config.fromfile(args.config).test_dataloader.dataset)
-        images, labels = draw_samples(dataset, args.number, args.seed)
-        predictions = inferencer(images, batch_size=32)
+        samples, labels = draw_samples(dataset, args.number, args.seed)
+        predictions = inferencer(samples, batch_size=32)
     except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         parser.exit(1, f'{parser.prog}: {error}\n')
+    kind = 'recordings' if isinstance(samples[0], dict) else 'images'
     right = sum(p['pred_label'] == label for p, label in zip(predictions, labels, strict=True))
-    summary = f'{right} of {len(images)} random test images right'
-    figure = inferencer.draw(images, predictions, labels)
+    summary = f'{right} of {len(samples)} random test {kind} right'
+    figure = inferencer.draw(samples, predictions, labels)
     figure.suptitle(f'Predicted class and score: {summary}')
     args.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out)

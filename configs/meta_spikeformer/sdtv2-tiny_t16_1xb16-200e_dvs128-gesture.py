@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/meta_spikeformer.py',
     '../_base_/datasets/dvs128_gesture.py',
-    '../_base_/schedules/dvs_bs16_adamw-200e.py',
+    '../_base_/schedules/dvs_bs16_lamb-200e.py',
     '../_base_/default_runtime.py',
 ]
 

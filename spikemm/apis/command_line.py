@@ -10,7 +10,6 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import Config, ConfigDict, DictAction
@@ -18,26 +17,12 @@ from mmengine.device import get_device
 
 from spikemm.engine.checkpoint import TRUST
 
-
-class TaskLibrary(NamedTuple):
-    """Where the task libraries differ in what a flag sets."""
-
-    hook: dict  # for --show and --show-dir
-    tta_model: dict
-    visualizer: dict | None = None  # that the hook needs
-
-
-LIBRARIES = {
-    'mmpretrain': TaskLibrary(
-        hook={'type': 'VisualizationHook', 'enable': True},
-        tta_model={'type': 'AverageClsScoreTTA'},
-        visualizer={'type': 'UniversalVisualizer', 'vis_backends': [{'type': 'LocalVisBackend'}]}),
-    'mmdet': TaskLibrary(
-        hook={'type': 'spikemm.PictureHook'},
-        tta_model={
-            'type': 'spikemm.InstanceTTAModel',
-            'tta_cfg': {'nms': {'type': 'nms', 'iou_threshold': 0.5}, 'max_per_img': 100}}),
-    'mmseg': TaskLibrary(hook={'type': 'spikemm.PictureHook'}, tta_model={'type': 'SegTTAModel'}),
+TTA_MODELS = {
+    'mmpretrain': {'type': 'AverageClsScoreTTA'},
+    'mmdet': {
+        'type': 'spikemm.InstanceTTAModel',
+        'tta_cfg': {'nms': {'type': 'nms', 'iou_threshold': 0.5}, 'max_per_img': 100}},
+    'mmseg': {'type': 'SegTTAModel'},
 }
 
 SEG_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # of the test size, in test-time augmentation as in mmseg's configs
@@ -181,23 +166,12 @@ def set_loader_defaults(cfg: Config, field: str, pin: bool, persist: bool) -> No
         loader.setdefault('collate_fn', {'type': 'default_collate'})
 
 
-def library(cfg: Config, flag: str) -> TaskLibrary:
-    scope = cfg.get('default_scope')
-    if scope not in LIBRARIES:
-        raise ValueError(f'default_scope must be one of {list(LIBRARIES)} for {flag}, but got {scope!r}.')
-    return LIBRARIES[scope]
-
-
 def show_predictions(cfg: Config, args: Namespace) -> None:
-    lib = library(cfg, '--show and --show-dir')
-    if lib.visualizer and 'visualizer' not in cfg:
-        cfg.visualizer = lib.visualizer
     hooks = cfg.get('default_hooks') or {}
     present = hooks.get('visualization') or {}
-    kept = present if present.get('type') == lib.hook['type'] else {k: present[k] for k in present if k == 'score_thr'}
     cfg.default_hooks = {**hooks, 'visualization': {
-        **kept, **lib.hook, 'out_dir': args.show_dir, 'show': args.show, 'wait_time': args.wait_time,
-        'interval': args.interval}}
+        **{k: present[k] for k in present if k == 'score_thr'}, 'type': 'spikemm.PictureHook',
+        'out_dir': args.show_dir, 'show': args.show, 'wait_time': args.wait_time, 'interval': args.interval}}
 
 
 def augment_test(cfg: Config) -> None:
@@ -205,7 +179,10 @@ def augment_test(cfg: Config) -> None:
 
     Without them the views are flipped horizontally or not, in mmseg at ``SEG_SCALES`` of the test size.
     """
-    tta_model = cfg.get('tta_model', library(cfg, '--tta').tta_model)
+    tta_model = cfg.get('tta_model') or TTA_MODELS.get(cfg.get('default_scope'))
+    if tta_model is None:
+        raise ValueError(f'default_scope must be one of {list(TTA_MODELS)} for --tta without a tta_model, but got '
+                         f'{cfg.get("default_scope")!r}.')
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

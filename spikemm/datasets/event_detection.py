@@ -61,7 +61,7 @@ class EventDetDataset(CheckedDataset, BaseDetDataset):
         ValueError: There is no box to learn from, or a box file is not one.
     """
 
-    METAINFO = dict(classes=('car', 'pedestrian'), palette=[(220, 20, 60), (0, 120, 255)])
+    METAINFO = dict(classes=('car', 'pedestrian'), palette=[(0, 150, 60), (235, 130, 0)])
     HINT = ('GEN1 is on https://www.prophesee.ai/2020/01/24/prophesee-gen1-automotive-detection-dataset. Expected in '
             '`data_root`: train, val and test, with NAME_td.dat and NAME_bbox.npy side by side.')
 

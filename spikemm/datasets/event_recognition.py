@@ -226,7 +226,7 @@ class DVS128Gesture(EventDataset):
     <https://openaccess.thecvf.com/content_cvpr_2017/html/Amir_A_Low_Power_CVPR_2017_paper.html>`_.
 
     This reads the official distribution, in which a recording has many gestures; a row of its table of labels, with
-    start and end, is a sample (1,176 and 288). A sample is cut out of the whole file each time it is loaded. Faster is
+    start and end, is a sample (1,176 and 288). Of the file, only the packets that a sample needs are decoded. Faster is
     what SpikingJelly extracts, ``events_np/train/0/*.npz`` and so on: read that with :class:`EventFolder` and
     ``classes=[str(i) for i in range(11)]``.
 

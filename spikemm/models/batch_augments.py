@@ -53,9 +53,9 @@ class EventMix:
 
     A clip of which nothing would be left, and into which nothing would come, stays as it is.
 
-    `EventMix: An Efficient Data Augmentation Strategy for Event-Based Data <https://arxiv.org/abs/2205.12054>`_. The
-    constants are those of the first author's code (`BrainCog <https://github.com/BrainCog-X/Brain-Cog>`_,
-    ``braincog/datasets/cut_mix.py``): two to four Gaussians of weights in [0, 1], centred anywhere, with standard
+    `EventMix: An Efficient Augmentation Strategy for Event-Based Data <https://arxiv.org/abs/2205.12054>`_. Weights and
+    constants are those of the code in `BrainCog <https://github.com/BrainCog-X/Brain-Cog>`_
+    (``braincog/datasets/cut_mix.py``): two to four Gaussians of weights in [0, 1], centred anywhere, with standard
     deviations of 5 to 50 % of the clip's length along each axis. There a clip is mixed with one of the whole data set,
     and noise is added to it.
 
@@ -92,7 +92,7 @@ class EventMix:
         share = 1 - torch.distributions.Beta(self.alpha, self.alpha).sample((len(clips),))
         mask = draw_blobs(share.to(clips.device), (clips.shape[1], *clips.shape[3:])).unsqueeze(2)  # [B, T, 1, H, W]
         order = torch.randperm(len(clips))
-        return mix(clips, scores.float(), order, mask, WEIGHTS[self.labels])
+        return mix(clips, scores, order, mask, WEIGHTS[self.labels])
 
 
 def mix(

@@ -12,7 +12,8 @@ import numpy as np
 CHANNELS = {'count': 2, 'binary': 2, 'voxel': 1, 'polarity_voxel': 2, 'time_surface': 2}
 SPLITS = ('time', 'number', 'duration')
 
-_OFFSETS = {'t': 0, 'x': 8, 'y': 10, 'p': 12}  # of the fields in the 16 bytes of an event
+_LAYOUT = np.dtype({
+    'names': ['t', 'x', 'y', 'p'], 'formats': ['<i8', '<u2', '<u2', 'u1'], 'offsets': [0, 8, 10, 12], 'itemsize': 16})
 _NEVER = np.iinfo(np.int64).min
 _OUTSIDE = np.uint64(2**64 - 1)
 _x_y_bits, _p_bits = np.uint64(0xFFFF), np.uint64(0xFF)
@@ -145,19 +146,23 @@ def event_frames(
     - 'count': number of events of each pixel and polarity.
     - 'binary': 1 where there is an event, else 0.
     - 'voxel': voxel grid of one channel, ``V(f, y, x) = sum_i s_i max(0, 1 - |f - t*_i|)`` over the events ``i`` of a
-      pixel, with ``s`` -1 for OFF and +1 for ON and ``t*_i = (T - 1) (t_i - start) / (end - start)``, of `Unsupervised
+      pixel, with ``s`` -1 for OFF and +1 for ON and ``t*_i = (T - 1) (t_i - start) / (end - start)``. It is that
+      of `E2VID's code <https://github.com/uzh-rpg/rpg_e2vid>`_ (``events_to_voxel_grid``), after `Unsupervised
       Event-based Learning of Optical Flow, Depth, and Egomotion <https://arxiv.org/abs/1812.08156>`_ (Zhu et al.,
       2019). An event counts in the two frames that it lies between, so that ``split`` must be 'time'.
-    - 'polarity_voxel': the same with ``s = 1`` and a channel for each polarity, as in `End-to-End Learning of
-      Representations for Asynchronous Event-Based Data <https://arxiv.org/abs/1904.08245>`_ (Gehrig et al., 2019).
+    - 'polarity_voxel': the same with ``s = 1`` and a channel for each polarity. The `code
+      <https://github.com/uzh-rpg/rpg_event_representation_learning>`_ of `End-to-End Learning of Representations for
+      Asynchronous Event-Based Data <https://arxiv.org/abs/1904.08245>`_ (Gehrig et al., 2019) has these channels, too,
+      and starts from this kernel, but adds up the times of the events instead of their number and then learns.
     - 'time_surface': ``exp(-(t_f - t_last) / tau)`` with ``t_f`` the end of frame ``f`` ('number': its last event) and
       ``t_last`` the time of the last event of pixel and polarity until then, also of earlier frames; 0 where there was
-      none. The decay is that of `HOTS <https://doi.org/10.1109/TPAMI.2016.2574707>`_ (Lagorce et al., 2017), here read
-      off at the end of a frame for all pixels instead of at each event for its neighbours.
+      none. Time surfaces are from `HOTS <https://doi.org/10.1109/TPAMI.2016.2574707>`_ (Lagorce et al., 2017), which
+      has one of the neighbours of each event; here it is of all pixels at the end of a frame.
 
     Args:
-        events: Structured array with the fields ``t`` (int64, in us, sorted), ``x`` and ``y`` (uint16) and ``p``
-            (uint8, 0 or 1) at bytes 0, 8, 10 and 12 of 16; shape ``[N]``.
+        events: Structured array with integer fields ``t`` (in us, sorted), ``x``, ``y`` and ``p`` (0 or 1), shape
+            ``[N]``. It is copied unless it has the layout of the readers: int64, uint16, uint16 and uint8 at bytes 0,
+            8, 10 and 12 of 16. (NumPy's ``concatenate`` packs that to 13 bytes.)
         sensor_size: Height and width of the sensor.
         T: Number of frames; None, for as many as there are, with ``split='duration'`` only.
         split: 'time', 'number' or 'duration'.
@@ -174,10 +179,11 @@ def event_frames(
     Raises:
         ValueError: An argument is out of range, there are neither events nor a ``t_range``, an event is outside of the
             sensor, or the events are not sorted.
-        TypeError: ``events`` is not an array of the layout above.
+        TypeError: ``events`` is not an array with these fields.
     """
     check_arguments(T, split=split, kind=kind, size=size, duration=duration, tau=tau)
-    words = _as_words(events)
+    events = _in_layout(events)
+    words = np.ascontiguousarray(events).view(np.uint64).reshape(-1, 2)
     start, end, lo, hi = _window(events['t'], t_range)
     cuts, ends = _cut(events['t'], (start, end, lo, hi), T, split, duration)
     height, width = size or sensor_size
@@ -227,12 +233,25 @@ def _is_count(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
 
 
-def _as_words(events: np.ndarray) -> np.ndarray:
-    """The array as 64-bit words, ``[N, 2]``."""
+def _in_layout(events: np.ndarray) -> np.ndarray:
+    """The same events, 16 bytes each."""
     dtype = events.dtype if isinstance(events, np.ndarray) else None
-    if not (dtype and dtype.itemsize == 16 and {k: v[1] for k, v in (dtype.fields or {}).items()} == _OFFSETS):
-        raise TypeError(f'events must be a structured array with fields at bytes {_OFFSETS} of 16, but got {dtype}.')
-    return np.ascontiguousarray(events).view(np.uint64).reshape(-1, 2)
+    if dtype == _LAYOUT:
+        return events
+    fields = (dtype and dtype.fields) or {}
+    if not all(name in fields and fields[name][0].kind in 'biu' for name in _LAYOUT.names):
+        raise TypeError(f'events must be a structured array with integer fields t, x, y and p, but got {dtype}.')
+    converted = np.zeros(events.shape, _LAYOUT)
+    for name in _LAYOUT.names:
+        converted[name] = events[name]
+        if np.can_cast(fields[name][0], _LAYOUT[name]):
+            continue
+        lost = converted[name] != events[name]  # else column 65536 would become column 0
+        if lost.any():
+            i = lost.argmax()
+            raise ValueError(f'events must have {name} in the range of {_LAYOUT[name]}, but got {events[name][i]} at '
+                             f'index {i}.')
+    return converted
 
 
 def _window(t: np.ndarray, t_range: tuple[int, int] | None) -> tuple[int, int, int, int]:

@@ -1,16 +1,21 @@
 """Pictures of events, and of what a network makes of them while they come in."""
 
 from collections.abc import Iterator, Sequence
+from os.path import splitext
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from mmengine.structures import BaseDataElement
+from torch import Tensor
 
-from spikemm.visualization.overlays import DPI
+from spikemm.visualization.overlays import DPI, beside, has_classes
 
 ON, OFF, GREY = '#d1242f', '#0969da', '#8c959f'
 INKS = np.array([[0x09, 0x69, 0xda], [0xd1, 0x24, 0x2f]]) / 255  # OFF and ON, as they are in a frame
+EDGE = 208  # grey of the line around a time step
 LINES = ['#1a7f37', '#bc4c00', '#8250df', '#bf8700', '#57606a']
+TILE, ROW = 200, 1280  # about the longer side of a time step in a picture, and its widest row, in pixels
 FULL = 0.95  # share of the pixels with events that are not drawn in full colour
 
 
@@ -29,6 +34,52 @@ def draw_frame(frame: np.ndarray, full: float | None = None) -> np.ndarray:
     full = full or fullest([counts])
     inks = np.sqrt(np.minimum(counts / full, 1))[..., None] * (1 - INKS[:, None, None])  # what each takes from white
     return ((1 - np.minimum(inks.sum(0), 1)) * 255).round().astype(np.uint8)
+
+
+def draw_clip(clip: np.ndarray) -> np.ndarray:
+    """Draw the frames of a clip ``[T, C, H, W]`` in the order of reading, small ones enlarged; return RGB."""
+    full = fullest(clip)
+    factor = max(1, round(TILE / max(clip.shape[2:])))
+    tiles = [draw_frame(frame, full).repeat(factor, 0).repeat(factor, 1) for frame in clip]
+    rows = -(-len(tiles) // max(1, ROW // tiles[0].shape[1]))
+    framed = [np.pad(tile, ((1, 1), (1, 1), (0, 0)), constant_values=EDGE) for tile in tiles]
+    return beside(framed, -(-len(tiles) // rows))
+
+
+def draw_events(inputs: Tensor, sample: BaseDataElement, channels: int) -> np.ndarray:
+    """Draw what the network gets of a sample.
+
+    Of a sample of classification these are all time steps, for their sum would hide a motion, which the class may be.
+    Boxes and maps are for the whole clip: they are drawn on its sum.
+
+    Args:
+        inputs: Clip ``[T * C, H, W]`` or ``[T, C, H, W]``.
+        sample: Its data sample.
+        channels: Channels ``C`` of a time step: 2 polarities, or 1 with signs.
+
+    Returns:
+        RGB, uint8, ``[H, W, 3]``.
+
+    Raises:
+        ValueError: There are more than 2 ``channels``.
+    """
+    if channels not in (1, 2):
+        raise ValueError(f'`channels` must be 1 or 2 for events to be drawn, but got {channels!r}.')
+    clip = inputs.cpu().float().reshape(-1, channels, *inputs.shape[-2:]).numpy()
+    return draw_clip(clip) if has_classes(sample) else draw_frame(clip.sum(0))
+
+
+def name_recording(info: dict) -> str:
+    """Return what a picture of a dataset's sample is to be named after: its recording, and the times if it is a part.
+
+    Args:
+        info: What the dataset knows of the sample, of its ``get_data_info``.
+    """
+    path = str(info.get('event_path') or info['frame_dir'])
+    if info.get('t_range') is None:
+        return path
+    root, suffix = splitext(path)
+    return f'{root}_{info["t_range"][0]}-{info["t_range"][1]}us{suffix}'
 
 
 def fullest(frames: Sequence[np.ndarray]) -> float:

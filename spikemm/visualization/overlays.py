@@ -1,4 +1,4 @@
-"""Pictures of objects and of segmentations: what a network predicts, or what it is taught."""
+"""Pictures of classes, objects and segmentations: what a network predicts, or what it is taught."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import mmcv
 import numpy as np
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
@@ -17,8 +18,11 @@ from mmengine.visualization.utils import img_from_canvas
 
 MIN_SIDE = 640  # of a picture, in pixels, that labels can be read on
 DPI = 100
+LABELS = 'gt_label', 'pred_label'  # of mmpretrain's samples
 GOLDEN = 0.618  # of the circle of hues, between one class and the next
 LINE = 22  # height of a line of a legend, in pixels
+CAPTION = 30  # height of a line of a caption, in pixels
+RIGHT, WRONG, UNKNOWN = '#1a7f37', '#cf222e', '#24292f'  # of captions: green, red, grey
 
 Palette = Sequence[Sequence[int]]
 
@@ -99,11 +103,39 @@ def draw_segmentation(
     return beside([visualizer.get_image(), draw_legend(entries, picture.shape[0])])
 
 
+def draw_classes(image: np.ndarray, sample: BaseDataElement, classes: Sequence[str] | None) -> np.ndarray:
+    """Write the true and the predicted class of a sample of mmpretrain below its image, green if right, red if wrong.
+
+    Args:
+        image: RGB, uint8, ``[H, W, 3]``.
+        sample: Data sample; it has the true class, the prediction, or both.
+        classes: Names of the classes; None writes their numbers.
+
+    Returns:
+        The picture, RGB, uint8; larger than the image where that is small.
+    """
+    true, predicted = (sorted(sample.get(name).tolist()) if name in sample else None for name in LABELS)
+    if predicted and len(predicted) == 1 and 'pred_score' in sample:
+        predicted = [int(sample.pred_score.argmax())]  # after an augmented test, the label is still that of one view
+    true_names, names = (
+        [str(label if classes is None else classes[label]) for label in labels or ()] for labels in (true, predicted))
+    if predicted is None:
+        return beneath(enlarge(image), [(', '.join(true_names), 'black')])
+    if 'pred_score' in sample:
+        names = [f'{name} {sample.pred_score[label]:.0%}' for name, label in zip(names, predicted, strict=True)]
+    lines = [] if true is None else [(f'true: {", ".join(true_names)}', 'black')]
+    colour = UNKNOWN if true is None else RIGHT if predicted == true else WRONG
+    return beneath(enlarge(image), [*lines, (f'predicted: {", ".join(names)}', colour)])
+
+
 def draw_sample(
-    image: np.ndarray, sample: BaseDataElement, classes: Sequence[str], palette: Palette | None = None, *,
+    image: np.ndarray, sample: BaseDataElement, classes: Sequence[str] | None, palette: Palette | None = None, *,
     score_thr: float = 0.3,
 ) -> np.ndarray:
-    """Draw the ground truth of a sample of mmdet or mmseg and, beside it, the prediction, as far as it has them.
+    """Draw what is known of a sample of mmpretrain, mmdet or mmseg.
+
+    Classes are written below the image. Of objects and of maps, the ground truth is drawn and, beside it, the
+    prediction, as far as the sample has them.
 
     Args:
         image: RGB, uint8, ``[H, W, 3]``.
@@ -112,6 +144,8 @@ def draw_sample(
         palette: RGB colours of the classes; None chooses them.
         score_thr: Lowest score of the objects shown.
     """
+    if has_classes(sample):
+        return draw_classes(image, sample, classes)
     pictures = [
         draw_instances(image, to_arrays(sample.get(name), score_thr), classes, palette)
         for name in ('gt_instances', 'pred_instances') if name in sample]
@@ -119,6 +153,35 @@ def draw_sample(
         draw_segmentation(image, sample.get(name).cpu().data[0].numpy(), classes, palette)
         for name in ('gt_sem_seg', 'pred_sem_seg') if name in sample]
     return beside(pictures or [enlarge(image)])
+
+
+def has_classes(sample: BaseDataElement) -> bool:
+    """Whether a sample is one of classification."""
+    return any(name in sample for name in LABELS)
+
+
+def to_picture(inputs: torch.Tensor, bgr: bool) -> np.ndarray:
+    """Return an image ``[C, H, W]`` of 0 to 255, as a network gets it or grey, as RGB, uint8, ``[H, W, 3]``.
+
+    Raises:
+        ValueError: It has neither 1 nor 3 channels.
+    """
+    if len(inputs) not in (1, 3):
+        raise ValueError(f'An image must be [1, H, W] or [3, H, W], but got {list(inputs.shape)}. To draw events, the '
+                         '`data_preprocessor` of the config must be one of events, such as '
+                         'spikemm.EventDataPreprocessor.')
+    image = inputs.cpu().permute(1, 2, 0).numpy().clip(0, 255).astype(np.uint8)
+    image = np.repeat(image, 3 // image.shape[2], axis=2)  # grey ones
+    return np.ascontiguousarray(image[..., ::-1] if bgr else image)
+
+
+def to_original_size(inputs: torch.Tensor, sample: BaseDataElement) -> torch.Tensor:
+    """Undo Pad and Resize of an input ``[C, H, W]``."""
+    height, width = sample.ori_shape
+    across, down = sample.get('scale_factor', (1, 1))
+    image = inputs[:, :round(height * down), :round(width * across)].permute(1, 2, 0).numpy()
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(image.reshape(height, width, -1)).permute(2, 0, 1)
 
 
 def to_arrays(instances: InstanceData, score_thr: float) -> InstanceData:
@@ -154,18 +217,29 @@ def draw_legend(entries: Sequence[tuple[str, Sequence[int]]], height: int) -> np
     return picture[:, :int(legend.get_window_extent().x1) + 10]
 
 
+def beneath(picture: np.ndarray, lines: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Write lines, each a text and its colour, below an RGB picture."""
+    height, width = CAPTION * len(lines), picture.shape[1]
+    figure = Figure(np.add((width, height), 0.01) / DPI, dpi=DPI)
+    for i, (text, colour) in enumerate(lines):
+        figure.text(0.5, 1 - (i + 0.5) / len(lines), text, color=colour, ha='center', va='center')
+    return np.vstack([picture, img_from_canvas(FigureCanvasAgg(figure))])
+
+
 def beside(pictures: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
     """Join RGB pictures on white, in rows of ``columns``, or all in one row."""
     columns = min(columns or len(pictures), len(pictures))
-    heights, widths = zip(*(picture.shape[:2] for picture in pictures), strict=True)
-    same = columns < len(pictures)
-    cells = []
-    for picture in pictures:
-        cell = np.full((max(heights), max(widths) if same else picture.shape[1], 3), 255, dtype=np.uint8)
-        cell[:picture.shape[0], :picture.shape[1]] = picture
-        cells.append(cell)
-    cells += [np.full_like(cells[-1], 255)] * (-len(cells) % columns)
-    return np.vstack([np.hstack(cells[i:i + columns]) for i in range(0, len(cells), columns)])
+    widest = max(picture.shape[1] for picture in pictures) if columns < len(pictures) else 0
+    rows = []
+    for i in range(0, len(pictures), columns):
+        row = pictures[i:i + columns]
+        height = max(picture.shape[0] for picture in row)
+        cells = [np.full((height, max(widest, picture.shape[1]), 3), 255, dtype=np.uint8) for picture in row]
+        for cell, picture in zip(cells, row, strict=True):
+            cell[:picture.shape[0], :picture.shape[1]] = picture
+        cells += [np.full_like(cells[-1], 255)] * (columns - len(cells))
+        rows.append(np.hstack(cells))
+    return np.vstack(rows)
 
 
 class PictureFolder:

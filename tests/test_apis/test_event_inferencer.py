@@ -42,6 +42,13 @@ def test_a_file_an_array_and_what_is_read_of_it_are_predicted_alike(inferencer, 
         results[0]['pred_scores'].tobytes())
 
 
+def test_events_that_numpy_has_packed_are_predicted_alike(inferencer):
+    packed = np.concatenate([RECORDING[:9], RECORDING[9:]])
+    assert packed.dtype != RECORDING.dtype
+    (wanted,), (prediction,) = inferencer(RECORDING), inferencer(packed)
+    assert prediction['pred_scores'].tobytes() == wanted['pred_scores'].tobytes()
+
+
 def test_recordings_differ_and_a_batch_is_as_each_alone(inferencer):
     recordings = [events(seed=seed, number=2000 + 1000 * seed) for seed in range(3)]
     alone = [inferencer(recording)[0]['pred_scores'] for recording in recordings]

@@ -5,6 +5,7 @@ from mmcv.transforms.utils import cache_random_params
 from spikemm.datasets.events import EVENT_DTYPE, make_events
 from spikemm.datasets.transforms import EventCrop, EventDrop, EventFlip, EventJitter, EventRoll
 from spikemm.datasets.transforms.event_augment import sort_times
+from spikemm.ops.event_frames import event_frames
 
 SIZE = (3, 4)  # height and width
 FEW = make_events(t=[100, 110, 110, 150], x=[0, 3, 1, 2], y=[0, 2, 1, 2], p=[1, 0, 1, 1])
@@ -79,6 +80,24 @@ def test_a_recording_without_events_passes(transform):
 ])
 def test_flip_gives_what_was_worked_out_by_hand(direction, expected):
     assert columns(run(EventFlip(1.0, direction))[0]) == expected
+
+
+def test_a_window_is_played_backwards_from_its_end():
+    given = {'events': FEW, 'sensor_size': SIZE, 't_range': (90, 200)}  # the last time in it is 199
+    results = EventFlip(1.0, 'time')(dict(given))
+    assert results['events']['t'].tolist() == [139, 179, 179, 189] and results['t_range'] == (90, 200)
+    whole = event_frames(FEW, SIZE, 11, t_range=(90, 200))
+    assert (event_frames(results['events'], SIZE, 11, t_range=(90, 200)) == whole[::-1, ::-1]).all()
+
+
+@every
+def test_a_window_stays_and_keeps_its_events(transform):
+    events, size = many()
+    events['t'][[0, -1]] = -9_000, 8_000
+    np.random.seed(0)
+    results = transform({'events': events, 'sensor_size': size, 't_range': (-9_000, 9_000)})
+    assert results['t_range'] == (-9_000, 9_000)
+    assert results['events']['t'][0] >= -9_000 and results['events']['t'][-1] < 9_000
 
 
 @pytest.mark.parametrize('transform', EVERY[:4], ids=repr)
@@ -223,13 +242,13 @@ def test_roll_draws_all_shifts_of_both_signs():
     assert {int(e['x']) for e in drawn} == {int(e['y']) for e in drawn} == {48, 49, 50, 51, 52}
 
 
-@pytest.mark.parametrize('transform', [EventFlip(1.0), EventCrop(2), EventRoll(1)], ids=repr)
-def test_what_moves_pixels_refuses_boxes(transform):
+@pytest.mark.parametrize('transform', [EventFlip(1.0), EventFlip(1.0, 'time'), EventCrop(2), EventRoll(1)], ids=repr)
+def test_what_moves_objects_or_the_end_refuses_boxes(transform):
     with pytest.raises(ValueError, match=rf"spikemm\.{type(transform).__name__} must have no boxes.*\['gt_bboxes'\]"):
         transform({'events': FEW, 'sensor_size': SIZE, 'gt_bboxes': np.zeros((1, 4))})
 
 
-@pytest.mark.parametrize('transform', [EventFlip(1.0, 'time'), EventDrop(), EventJitter()], ids=repr)
+@pytest.mark.parametrize('transform', [EventFlip(1.0, 'polarity'), EventDrop(), EventJitter()], ids=repr)
 def test_what_moves_nothing_takes_boxes(transform):
     assert len(transform({'events': FEW, 'sensor_size': SIZE, 'gt_bboxes': np.zeros((1, 4))})['events'])
 

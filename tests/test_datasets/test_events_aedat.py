@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from event_files import (
@@ -13,6 +15,7 @@ from spikingjelly.datasets.cifar10_dvs import _load_origin_data
 from spikingjelly.datasets.utils import load_aedat_v3
 
 from spikemm.datasets.events import read_events
+from spikemm.datasets.events.aedat import Packet
 
 DVS128 = '# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n'
 
@@ -96,6 +99,77 @@ def test_aedat3_events_marked_invalid_are_dropped_and_counted(tmp_path):
     assert_columns_equal(recording.events, events[valid])
     assert recording.report.dropped == {'marked as invalid': 10}
     assert recording.report.read == 50
+
+
+def packets_of(events, sizes, **kwargs):
+    bounds = np.cumsum([0, *sizes])
+    return [aedat3_packet(events[a:b], **kwargs) for a, b in pairwise(bounds)]
+
+
+@pytest.mark.parametrize(('first', 'last'), [(50, 120), (0, 10), (40, 80), (60, 61), (199, 200), (80, 80)])
+def test_aedat3_gives_the_events_in_the_range(tmp_path, first, last):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128))
+    events['t'] = 1000 + 10 * np.arange(200)
+    write_aedat3(path, *packets_of(events, [40] * 5, overflow=1))
+    start = 2 ** 31 + 1000
+    recording = read_events(path, t_range=(start + 10 * first - 5, start + 10 * last - 5 + (first == last)))
+    assert_columns_equal(recording.events, {**{name: events[first:last][name] for name in 'xyp'},
+                                            't': events['t'][first:last] + 2 ** 31})
+    assert recording.report.read == last - first
+
+
+def test_aedat3_decodes_only_the_packets_that_the_range_needs(tmp_path, monkeypatch):
+    path, decoded, decode = tmp_path / 'a.aedat', [], Packet.decode
+    events = some_events((128, 128))
+    write_aedat3(path, *packets_of(events, [40] * 5))
+    monkeypatch.setattr(Packet, 'decode', lambda packet: decoded.append(int(packet.words[0, 1])) or decode(packet))
+    assert len(read_events(path, t_range=(events['t'][85], events['t'][130])).events) == 45
+    assert decoded == events['t'][[80, 120]].tolist()
+
+
+def test_aedat3_out_of_order_loses_no_event_of_the_range(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128), 9)
+    events['t'] = [10, 55, 20, 30, 31, 32, 90, 52, 80]
+    write_aedat3(path, *packets_of(events, [3] * 3))
+    assert read_events(path, t_range=(50, 60)).events['t'].tolist() == [52, 55]
+
+
+def test_aedat3_invalid_events_outside_the_range_are_not_counted(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128), 100)
+    events['t'] = np.arange(100)
+    write_aedat3(path, *packets_of(events[:50], [50], valid=np.arange(50) % 5 != 0), aedat3_packet(events[50:]))
+    report = read_events(path, t_range=(8, 21)).report
+    assert report.dropped == {'marked as invalid': 3} and report.read == 13
+
+
+def test_aedat3_names_an_event_of_the_range_by_its_place_in_the_file(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128))
+    events['x'][100] = 128
+    write_aedat3(path, *packets_of(events, [40] * 5))
+    with pytest.raises(ValueError, match=r'a\.aedat: event 100 .* x = 128'):
+        read_events(path, t_range=(events['t'][90], 200_000))
+
+
+def test_aedat3_cut_off_behind_the_range_is_refused(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128))
+    write_aedat3(path, *packets_of(events, [40] * 5))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r'a\.aedat: the packet at byte .* is damaged or cut off'):
+        read_events(path, t_range=(0, events['t'][10]))
+
+
+@pytest.mark.parametrize('t_range', [None, (0, 10)])
+def test_aedat3_without_a_valid_event_is_refused(tmp_path, t_range):
+    path = tmp_path / 'a.aedat'
+    for packets in ([], [aedat3_packet(some_events((128, 128), 20), valid=0)]):
+        write_aedat3(path, *packets)
+        with pytest.raises(ValueError, match='the recording holds no event'):
+            read_events(path, size=(128, 128), t_range=t_range)
 
 
 def test_aedat3_of_two_cameras_gives_the_first(tmp_path):

@@ -91,6 +91,24 @@ def test_hdf5_in_seconds_reads_the_part_in_the_range(tmp_path, structured):
     np.testing.assert_array_equal(part, events[50:120])
 
 
+@pytest.mark.parametrize('structured', [False, True])
+def test_hdf5_reads_only_the_part_in_the_range(tmp_path, monkeypatch, structured):
+    events, asked = some_events(SIZE, 10_000), []
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        file.update({'events': events} if structured else columns(events))
+    getitem = h5py.Dataset.__getitem__
+
+    def watch(*args, **kwargs):
+        asked.append(getitem(*args, **kwargs))
+        return asked[-1]
+
+    monkeypatch.setattr(h5py.Dataset, '__getitem__', watch)
+    part = read_events(tmp_path / 'a.h5', size=SIZE, t_range=(events['t'][5000], events['t'][5070])).events
+    assert 0 < len(part) < 100
+    number = sum(np.size(values) for values in asked)
+    assert 4 * len(part) <= number < 4 * len(part) + 50, 'four columns, and what the bisection looks at'
+
+
 def test_hdf5_without_events_says_what_it_holds(tmp_path):
     with h5py.File(tmp_path / 'a.h5', 'w') as file:
         file['frames/raw'] = np.zeros(3)

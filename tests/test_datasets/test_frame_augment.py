@@ -77,6 +77,11 @@ def test_shifts_give_what_was_worked_out_by_hand(name, drawn, expected):
     assert OPERATIONS[name](given, 1, np.full(3, drawn)).tolist() == [expected]
 
 
+def test_a_roll_draws_each_axis_on_its_own():
+    given = np.array([[[1, 2, 3], [4, 5, 6]]], dtype=np.float32)
+    assert OPERATIONS['roll'](given, 1, np.array([0.99, 0.0, 0.5])).tolist() == [[[5, 6, 4], [2, 3, 1]]]
+
+
 def test_a_shift_past_the_image_leaves_nothing_of_it():
     given = np.ones((1, 2, 3), np.float32)
     assert not OPERATIONS['translate_x'](given, 9, np.array([0.99, 0, 0])).any()
@@ -88,7 +93,12 @@ def test_cutout_empties_one_square_of_the_drawn_area(drawn, side):
     cut = OPERATIONS['cutout'](np.ones((2, 100, 100), np.float32), 0.11, np.array([drawn, 0.999, 0.5]))
     rows, cols = (cut[0] == 0).any(1).nonzero()[0], (cut[0] == 0).any(0).nonzero()[0]
     assert len(rows) == len(cols) == side and (cut == 0).sum() == 2 * side ** 2
-    assert rows[-1] == 99, 'drawn at the bottom'
+    assert rows[-1] == 99 and cols[0] == (101 - side) // 2, 'drawn at the bottom, in the middle'
+
+
+def test_cutout_empties_a_pixel_at_least():
+    cut = OPERATIONS['cutout'](np.ones((1, 10, 10), np.float32), 0.11, np.zeros(3))
+    assert (cut == 0).sum() == 1
 
 
 def test_magnitudes_spread_evenly_over_both_signs():

@@ -35,6 +35,14 @@ def test_each_clip_holds_its_own_and_one_other_class(labels):
     assert ((mixed_scores > 0.05) & (mixed_scores < 0.95)).any(), 'labels are mixed'
 
 
+def test_whole_numbers_as_scores_are_mixed_to_fractions():
+    seed(0)
+    clips, scores = batch()
+    mixed = EventMix()(clips, scores.long())[1]
+    seed(0)
+    assert torch.equal(mixed, EventMix()(clips, scores)[1]) and mixed.dtype == torch.float32
+
+
 def test_both_polarities_are_mixed_alike_and_time_steps_are_not():
     seed(0)
     mixed, _ = EventMix()(*batch())
@@ -70,6 +78,18 @@ def test_blobs_hang_together():
     mask = draw_blobs(torch.full((20,), 0.3), (8, 32, 32))
     same = (mask[..., 1:] == mask[..., :-1]).float().mean()
     assert same > 0.9, 'neighbours agree; of random pixels only 58 % would'
+
+
+def test_two_to_four_gaussians_of_the_stated_widths_make_a_blob(monkeypatch):
+    seed(0)
+    seen, einsum = [], torch.einsum
+    monkeypatch.setattr(torch, 'einsum', lambda equation, *bells: seen.extend(bells) or einsum(equation, *bells))
+    draw_blobs(torch.full((50,), 0.3), (100, 4, 4))
+    weights, bells = seen[0], seen[1]  # [50, 4], and [50, 4, 100] along the time steps
+    assert set((weights > 0).sum(1).tolist()) == {2, 3, 4}
+    assert bells.sort(-1).values[..., -2].min() >= np.exp(-0.5 / 5 ** 2) - 1e-4, 'the next step, of std 5 at least'
+    assert bells.min(-1).values.max() <= np.exp(-0.5), 'the farthest, 50 steps away at least, of std 50 at most'
+    assert bells.argmax(-1).min() < 5 and bells.argmax(-1).max() > 95, 'centred anywhere'
 
 
 # one step, one row of four pixels, one polarity; the last two pixels come from the other clip
@@ -173,3 +193,12 @@ def test_a_config_of_the_data_preprocessor_mixes(augments):
     assert (expected != torch.arange(1.0, B + 1)).any()
     if augments != [dict(type='spikemm.EventMix', alpha=0.5)]:
         torch.testing.assert_close(inputs.mean((0, 2, 3, 4)), expected)
+
+
+def test_a_config_builds_twice_and_stays_as_it_was():
+    cfg = dict(type='spikemm.EventDataPreprocessor', num_classes=B,
+               batch_augments=dict(augments=[dict(type='spikemm.EventMix')], probs=[0.4]))
+    for _ in range(2):
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            assert MODELS.build(cfg).batch_augments.probs == [0.4, 0.6]
+    assert cfg['batch_augments'] == dict(augments=[dict(type='spikemm.EventMix')], probs=[0.4])

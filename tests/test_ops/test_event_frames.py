@@ -3,7 +3,7 @@ import pytest
 from spikingjelly.datasets.utils import integrate_events_by_fixed_duration, integrate_events_by_fixed_frames_number
 
 from spikemm.datasets.events import make_events
-from spikemm.ops.event_frames import event_frames
+from spikemm.ops.event_frames import _in_layout, event_frames
 
 EPOCH = 1_600_000_000_000_000  # a camera that stamps the time of day, in us
 
@@ -206,10 +206,42 @@ def test_no_events_need_a_window():
         event_frames(events(), (1, 1), 2)
 
 
-@pytest.mark.parametrize('array', [np.zeros((3, 4)), np.zeros(3, [('t', '<i8'), ('x', '<u2')]), [(0, 0, 0, 1)]])
-def test_another_layout_is_refused(array):
-    with pytest.raises(TypeError, match='events must be a structured array'):
+@pytest.mark.parametrize('array', [
+    np.zeros((3, 4)), np.zeros(3, [('t', '<i8'), ('x', '<u2')]), [(0, 0, 0, 1)],
+    np.zeros(3, [('t', 'f8'), ('x', '<u2'), ('y', '<u2'), ('p', 'u1')])])
+def test_an_array_without_the_integer_fields_is_refused(array):
+    with pytest.raises(TypeError, match='events must be a structured array with integer fields t, x, y and p'):
         event_frames(array, (1, 1), 2)
+
+
+def test_events_that_numpy_has_packed_are_taken():
+    array = recording(2)
+    packed = np.concatenate([array[:100], array[100:]])
+    assert packed.dtype.itemsize == 13, 'numpy keeps the padding: this needs no conversion any more'
+    np.testing.assert_array_equal(event_frames(packed, (6, 9), 3), event_frames(array, (6, 9), 3))
+
+
+@pytest.mark.parametrize('dtype', [
+    [('x', 'i4'), ('y', 'i4'), ('t', 'u4'), ('p', '?')], [('t', '>i8'), ('x', '<u2'), ('y', '<u2'), ('p', '<u4')]])
+def test_other_integers_in_another_order_are_taken(dtype):
+    array = recording(2)
+    other = np.zeros(len(array), dtype)
+    for name in 'txyp':
+        other[name] = array[name]
+    np.testing.assert_array_equal(event_frames(other, (6, 9), 3), event_frames(array, (6, 9), 3))
+
+
+@pytest.mark.parametrize(('name', 'value'), [('x', 65536), ('y', -1), ('p', 256), ('p', -1)])
+def test_an_integer_that_does_not_fit_is_named(name, value):
+    array = np.zeros(3, [(field, 'i8') for field in 'txyp'])
+    array[name][1] = value
+    with pytest.raises(ValueError, match=f'events must have {name} in the range of uint.*, but got {value} at index 1'):
+        event_frames(array, (1, 1), 2)
+
+
+def test_events_in_the_layout_of_the_readers_are_not_copied():
+    array = recording(2)
+    assert _in_layout(array) is array
 
 
 def test_read_only_and_strided_events_are_taken():

@@ -4,31 +4,30 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 
-import cv2
 import numpy as np
-import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from mmcv.transforms import LoadAnnotations, LoadImageFromFile
 from mmengine.config import Config, DictAction
 from mmengine.dataset import BaseDataset, Compose
-from mmengine.registry import DATASETS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
-from mmengine.visualization.utils import img_from_canvas
 
-from spikemm.visualization.overlays import DPI, PictureFolder, beside, draw_sample, enlarge
+from spikemm.datasets.transforms import EventFrames, GreyToPolarity, LoadEvents, LoadFrames, SampleClip
+from spikemm.visualization.events import draw_events, name_recording
+from spikemm.visualization.overlays import PictureFolder, beside, draw_sample, has_classes, to_original_size, to_picture
+
+LOADING = LoadImageFromFile | LoadAnnotations | LoadEvents | EventFrames | SampleClip | LoadFrames | GreyToPolarity
 
 
 def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser(description='Draw the samples of a dataset with their ground truth.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--output-dir', '-o', help='folder for the pictures (PNG), named after the images')
+    parser.add_argument('--output-dir', '-o', help='folder for the pictures (PNG), named after the files')
     parser.add_argument('--phase', '-p', choices=['train', 'val', 'test'], default='train', help='default: train')
     parser.add_argument('--show-number', '-n', type=int, help='number of samples, from the first on (default: all)')
     parser.add_argument(
         '--mode', '-m', choices=['original', 'transformed', 'concat'], default='transformed',
-        help='samples as they are in the files, as the pipeline makes them (default), or both side by side')
+        help='samples as they are in the files, as the pipeline makes them (default), or both in one picture')
     parser.add_argument('--not-show', action='store_true', help='open no window')
     parser.add_argument('--show-interval', '-i', type=float, default=2, help='time of a window in seconds (default: 2)')
     parser.add_argument(
@@ -51,11 +50,13 @@ def samples(dataset: BaseDataset, number: int, mode: str) -> Iterator[list[dict]
     while not hasattr(outer, 'pipeline'):
         outer = parts(outer)[0]
     *steps, pack = getattr(outer.pipeline, 'transforms', outer.pipeline)  # a list where images are mixed
-    loading = [step for step in inner.pipeline.transforms if isinstance(step, LoadImageFromFile | LoadAnnotations)]
+    loading = [step for step in inner.pipeline.transforms if isinstance(step, LOADING)]
     load = Compose([*loading, pack])
     late = bool(steps) and isinstance(steps[-1], LoadAnnotations)  # in tests: the truth keeps the size of the file
     for i in range(number):
+        state = np.random.get_state()
         original = None if mode == 'transformed' else load(deepcopy(dataset.get_data_info(i)))
+        np.random.set_state(state)  # so that both show the same part of a recording
         transformed = None if mode == 'original' else dataset[i]
         if late and transformed:
             transformed['inputs'] = to_original_size(transformed['inputs'], transformed['data_samples'])
@@ -72,34 +73,24 @@ def leaves(dataset: BaseDataset) -> list[BaseDataset]:
     return [leaf for part in parts(dataset) for leaf in leaves(part)] or [dataset]
 
 
-def to_original_size(inputs: torch.Tensor, sample: BaseDataElement) -> torch.Tensor:
-    """Undo Pad and Resize of an input ``[C, H, W]``."""
-    height, width = sample.ori_shape
-    across, down = sample.get('scale_factor', (1, 1))
-    image = inputs[:, :round(height * down), :round(width * across)].permute(1, 2, 0).numpy()
-    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(image.reshape(height, width, -1)).permute(2, 0, 1)
+def event_channels(cfg: Config) -> int | None:
+    """Return the channels of a time step where a config's data are events, and None where they are images."""
+    settings = cfg.get('model', {}).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    return getattr(MODELS.build(settings), 'channels', None) if 'type' in settings else None
 
 
-def draw(sample: dict, meta: dict, channel_order: str) -> np.ndarray:
+def draw(sample: dict, meta: dict, channel_order: str, channels: int | None) -> np.ndarray:
     """Draw the input of the network with its ground truth; return RGB."""
-    image = sample['inputs'].permute(1, 2, 0).numpy().clip(0, 255).astype(np.uint8)
-    image = np.repeat(image, 3 // image.shape[2], axis=2)  # grey ones
-    image = np.ascontiguousarray(image[..., ::-1] if channel_order == 'BGR' else image)
-    truth = sample['data_samples']
-    if 'gt_label' not in truth:
-        return draw_sample(image, truth, meta['classes'], meta.get('palette'))
-    classes = meta.get('classes')
-    names = [str(label) if classes is None else classes[label] for label in truth.gt_label.tolist()]
-    return beneath(enlarge(image), ', '.join(names))
+    inputs, truth = sample['inputs'], sample['data_samples']
+    image = draw_events(inputs, truth, channels) if channels else to_picture(inputs, bgr=channel_order == 'BGR')
+    return draw_sample(image, truth, meta.get('classes'), meta.get('palette'))
 
 
-def beneath(picture: np.ndarray, caption: str) -> np.ndarray:
-    """Write a caption below an RGB picture."""
-    height, width = 30, picture.shape[1]
-    figure = Figure(np.add((width, height), 0.01) / DPI, dpi=DPI)
-    figure.text(0.5, 0.5, caption, ha='center', va='center')
-    return np.vstack([picture, img_from_canvas(FigureCanvasAgg(figure))])
+def name_sample(dataset: BaseDataset, i: int, sample: BaseDataElement) -> str:
+    """Return what a picture is named after: the file of its sample, if there is one."""
+    info = {} if sample.get('img_path') else dataset.get_data_info(i)
+    is_recording = 'event_path' in info or 'frame_dir' in info
+    return name_recording(info) if is_recording else sample.get('img_path') or f'{i:05d}'
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -110,11 +101,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = PictureFolder(args.output_dir) if args.output_dir else None
     window = None if args.not_show else Visualizer()
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        dataset = DATASETS.build(cfg[f'{args.phase}_dataloader'].dataset)
+        dataset, channels = DATASETS.build(cfg[f'{args.phase}_dataloader'].dataset), event_channels(cfg)
         number = min(args.show_number or len(dataset), len(dataset))
         for i, found in enumerate(samples(dataset, number, args.mode)):
-            picture = beside([draw(sample, dataset.metainfo, args.channel_order) for sample in found])
-            name = found[-1]['data_samples'].get('img_path') or f'{i:05d}'
+            truth = found[-1]['data_samples']
+            pictures = [draw(sample, dataset.metainfo, args.channel_order, channels) for sample in found]
+            picture = beside(pictures, columns=1 if channels and has_classes(truth) else None)  # clips are wide
+            name = name_sample(dataset, i, truth)
             if folder:
                 folder.save(picture, name)
             if window:

@@ -13,8 +13,7 @@ from mmpretrain.utils import progress
 
 from spikemm.apis.inferencers.base import Image, check_pixels, load_model, read
 from spikemm.datasets.transforms import LoadImage
-
-RIGHT, WRONG, UNKNOWN = '#1a7f37', '#cf222e', '#24292f'  # of captions: green, red, grey
+from spikemm.visualization.overlays import RIGHT, UNKNOWN, WRONG
 
 
 class ClassificationInferencer(ImageClassificationInferencer):

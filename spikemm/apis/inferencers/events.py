@@ -73,11 +73,12 @@ class EventInferencer(Inferencer):
             size = dataset.get('sensor_size') or getattr(find(DATASETS, dataset.type), 'SENSOR_SIZE', None)
         self.sensor_size = None if size is None else tuple(size)
 
-    def __call__(self, inputs: Events | Sequence[Events], batch_size: int = 1) -> list[dict]:
+    def __call__(self, inputs: Events | Sequence[Events | dict], batch_size: int = 1) -> list[dict]:
         """Predict recordings.
 
         Args:
-            inputs: A recording or a list of them.
+            inputs: A recording or a list of them. In a list, what a dataset's ``get_data_info`` returns is one, too: it
+                may be a part of a file.
             batch_size: Recordings that go through the model together, at most.
 
         Returns:
@@ -85,7 +86,9 @@ class EventInferencer(Inferencer):
         """
         return super().__call__([inputs] if isinstance(inputs, Recording) else inputs, batch_size)
 
-    def preprocess(self, recording: Events) -> dict:
+    def preprocess(self, recording: Events | dict) -> dict:
+        if isinstance(recording, dict):
+            return self.pipeline(self.load(dict(recording)))
         events, size = self.read(recording)
         name = str(recording) if isinstance(recording, str | Path) else 'an array'
         return self.pipeline(dict(event_path=name, events=events, sensor_size=size))
@@ -102,10 +105,10 @@ class EventInferencer(Inferencer):
         if isinstance(recording, np.ndarray):
             recording = Recording(recording, self.sensor_size, None)
         events, size, _ = recording
-        if events.dtype.names != EVENT_DTYPE.names or not len(events) or size is None:
+        if not {*EVENT_DTYPE.names} <= {*(events.dtype.names or ())} or not len(events) or size is None:
             raise ValueError('A recording that is an array must have at least one event, the fields t, x, y, p and, in '
                              f'the config, a `sensor_size`, but got {len(events)} of {events.dtype} and {size}.')
-        return events.astype(EVENT_DTYPE, copy=False), size  # numpy joins such arrays to a denser one
+        return events, size
 
     def postprocess(self, result: DataSample) -> dict:
         return self.prediction(result.pred_score)
@@ -183,7 +186,7 @@ class EventInferencer(Inferencer):
         return split_time(inputs, self.model.data_preprocessor.channels)
 
     def draw(
-        self, recordings: Sequence[Events], predictions: Sequence[dict], labels: Sequence[int] | None = None, *,
+        self, recordings: Sequence[Events | dict], predictions: Sequence[dict], labels: Sequence[int] | None = None, *,
         columns: int = 10,
     ) -> Figure:
         """Draw the events of recordings, ON red and OFF blue, with the predicted class and its score below each.

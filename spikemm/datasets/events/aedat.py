@@ -7,8 +7,9 @@ The bits are those of `AEDAT file formats
 import re
 import struct
 from collections.abc import Iterable, Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -29,12 +30,13 @@ EVENT_WIDTH = 8  # bytes
 POLARITY = 1  # type of the packets that hold events of pixels
 
 
-def read_aedat(path: Path, size: tuple[int, int] | None) -> Columns:
+def read_aedat(path: Path, size: tuple[int, int] | None, t_range: tuple[int, int] | None) -> Columns:
     """Read AEDAT 2.0 or 3.1, whichever the first line says.
 
     Args:
         path: The file.
         size: Height and width of the sensor; of a 2.0 file whose header does not name the camera, it tells which one.
+        t_range: Start and end in us, or None; of a 3.1 file only the packets are decoded that the range needs.
 
     Raises:
         ValueError: It is another version or format, or the file is cut off.
@@ -47,7 +49,7 @@ def read_aedat(path: Path, size: tuple[int, int] | None) -> Columns:
         if version == '2.0':
             return read_aedat2(path, file, size)
         if version == '3.1':
-            return read_aedat3(path, file)
+            return read_aedat3(path, file, t_range)
     hint = ', rename it to .aedat4' if version == '4.0' else ''
     raise ValueError(f'{path}: it is AEDAT {version}, and .aedat files must be of version 2.0 or 3.1{hint}.')
 
@@ -91,24 +93,61 @@ def decode_davis(address: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> C
     return Columns(t, x, y, address >> 11 & 1, size, facts=facts)
 
 
-def read_aedat3(path: Path, file: BinaryIO) -> Columns:
-    """Read the polarity packets of the first camera in the file, little-endian, 8 bytes an event."""
+class Packet(NamedTuple):
+    """Polarity events as they stand in the file.
+
+    Args:
+        camera: Number of the camera that they are of.
+        valid: How many of them are marked as valid.
+        overflow: How often the 31 bits of their time stamps have overflowed.
+        words: Data words and time stamps, uint32, shape ``[N, 2]``.
+    """
+
+    camera: int
+    valid: int
+    overflow: int
+    words: np.ndarray
+
+    def overlaps(self, t_range: tuple[int, int]) -> bool:
+        """Tell whether an event may lie in the range, whatever their order is."""
+        before, t = self.overflow << 31, self.words[:, 1]
+        return before + int(t.min()) < t_range[1] and before + int(t.max()) >= t_range[0]
+
+    def decode(self) -> np.ndarray:
+        """Give data words and full time stamps in us, int64, shape ``[N, 2]``."""
+        words = self.words.astype(np.int64)
+        words[:, 1] |= self.overflow << 31
+        return words
+
+
+def read_aedat3(path: Path, file: BinaryIO, t_range: tuple[int, int] | None) -> Columns:
+    """Read the polarity packets of the first camera in the file, little-endian, 8 bytes an event.
+
+    With a range, those from the first to the last that overlap it.
+    """
     lines = read_lines(file, b'#', '!end-header')
     stated = next((line for line in lines if line.lower().startswith('format:')), 'Format: RAW')
     if stated.partition(':')[2].strip().upper() != 'RAW':
         raise ValueError(f'{path}: its packets must be in the format RAW, but the header says {stated!r}.')
     packets = list(polarity_packets(path, file))
-    source = packets[0][0] if packets else None
-    words = np.concatenate([words for camera, words in packets if camera == source] or [np.zeros((0, 2), np.int64)])
-    valid = words[:, 0] & 1 == 1
-    dropped = {} if valid.all() else {'marked as invalid': int((~valid).sum())}
+    source = packets[0].camera if packets else None
+    packets = [packet for packet in packets if packet.camera == source]
+    first, last, partial = 0, len(packets), t_range is not None and any(packet.valid for packet in packets)
+    if t_range is not None:
+        needed = [i for i, packet in enumerate(packets) if packet.overlaps(t_range)]
+        first, last = (needed[0], needed[-1] + 1) if needed else (0, 0)
+    words = np.concatenate([*(packet.decode() for packet in packets[first:last]), np.zeros((0, 2), np.int64)])
+    valid, t = words[:, 0] & 1 == 1, words[:, 1]
+    invalid = ~valid if t_range is None else ~valid & (t >= t_range[0]) & (t < t_range[1])
+    dropped = {'marked as invalid': int(invalid.sum())} if invalid.any() else {}
     data, t = words[valid].T
     size = find_sensor(line for line in lines if line.lower().startswith(f'source {source}:'))
-    return Columns(t, data >> 17, data >> 2 & 0x7fff, data >> 1 & 1, size, dropped=dropped)
+    before = sum(packet.valid for packet in packets[:first])
+    return Columns(t, data >> 17, data >> 2 & 0x7fff, data >> 1 & 1, size, before, partial, dropped)
 
 
-def polarity_packets(path: Path, file: BinaryIO) -> Iterator[tuple[int, np.ndarray]]:
-    """Give the camera and the events of each packet, data words and full time stamps in us, shape ``[N, 2]``.
+def polarity_packets(path: Path, file: BinaryIO) -> Iterator[Packet]:
+    """Give the packets that hold polarity events, hopping from header to header.
 
     Args:
         path: The file, for the messages.
@@ -117,22 +156,19 @@ def polarity_packets(path: Path, file: BinaryIO) -> Iterator[tuple[int, np.ndarr
     Raises:
         ValueError: A packet is damaged or cut off.
     """
-    start = file.tell()
-    data = file.read()
-    position = 0
+    position = file.tell()
+    data = mmap(file.fileno(), 0, access=ACCESS_READ)
     while position < len(data):
         if position + PACKET.size > len(data):
-            raise ValueError(f'{path}: it ends inside the header of the packet at byte {start + position}.')
-        kind, camera, width, _, overflow, capacity, number, _ = PACKET.unpack_from(data, position)
+            raise ValueError(f'{path}: it ends inside the header of the packet at byte {position}.')
+        kind, camera, width, _, overflow, capacity, number, valid = PACKET.unpack_from(data, position)
         first = position + PACKET.size
         end = first + width * capacity
         if width < 1 or number > capacity or end > len(data) or (kind == POLARITY and width != EVENT_WIDTH):
-            raise ValueError(f'{path}: the packet at byte {start + position}, {capacity} events of {width} bytes, is '
-                             f'damaged or cut off; the file has {start + len(data)} bytes.')
+            raise ValueError(f'{path}: the packet at byte {position}, {capacity} events of {width} bytes, is damaged '
+                             f'or cut off; the file has {len(data)} bytes.')
         if kind == POLARITY and number:
-            words = np.frombuffer(data, '<u4', 2 * number, first).reshape(-1, 2).astype(np.int64)
-            words[:, 1] |= overflow << 31
-            yield camera, words
+            yield Packet(camera, valid, overflow, np.frombuffer(data, '<u4', 2 * number, first).reshape(-1, 2))
         position = end
 
 

@@ -26,7 +26,7 @@ def read_events(
     The suffix tells the format, and the content must agree with it: AEDAT 2.0 and 3.1 (``.aedat``), AEDAT 4
     (``.aedat4``), N-MNIST and N-Caltech101 (``.bin``), Prophesee (``.dat``, and ``.raw`` as EVT 2.0 or 3.0), NumPy
     (``.npy``, ``.npz``) and HDF5 (``.h5``, ``.hdf5``). Of ``.dat`` and HDF5 files only the part in ``t_range`` is read,
-    which takes their time stamps to be in order.
+    which takes their time stamps to be in order; of AEDAT 3.1 only the packets that it needs are decoded.
 
     Repaired and counted in the report: time stamps out of order (sorted; equal ones keep their order) and, with
     ``outside='clip'``, pixels outside the sensor. Dropped and counted: events that the file marks as invalid and, with
@@ -61,7 +61,7 @@ def read_columns(
     """Read a file with the reader of its suffix."""
     match path.suffix.lower():
         case '.aedat':
-            return read_aedat(path, size)
+            return read_aedat(path, size, t_range)
         case '.aedat4':
             return read_aedat4(path)
         case '.bin':

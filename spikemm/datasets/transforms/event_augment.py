@@ -3,6 +3,8 @@
 Each takes ``results['events']``, an array of ``EVENT_DTYPE`` sorted by time, and ``results['sensor_size']``, (height,
 width) in pixels, and puts a new array there, sorted and inside the sensor; the array that it was given stays as it is.
 None leaves a recording without events. Random numbers come from ``np.random``, as in mmcv's transforms.
+
+``results['t_range']``, the window that frames are made of, stays as it is, and no event leaves it.
 """
 
 import numbers
@@ -19,7 +21,7 @@ SEEDS = 2**31  # of the generators that draw a number for every event
 
 
 class EventAugment(BaseTransform):
-    """Base of the augmentations: a subclass has ``augment``, which returns new events and their sensor size."""
+    """Base of the augmentations: a subclass has ``augment``, or a ``transform`` of its own."""
 
     moves_pixels = False  # so far that boxes and masks would have to follow
 
@@ -43,9 +45,9 @@ class EventFlip(EventAugment):
     """Flip a recording, with probability ``prob``.
 
     'horizontal' and 'vertical' mirror the image. 'polarity' exchanges ON and OFF, as a scene of inverted brightness
-    would. 'time' plays the recording backwards and exchanges ON and OFF too, because what grew darker then grows
-    brighter. Use only what keeps the label: a gesture of the left hand becomes one of the right in a mirror, and turns
-    the other way round when it is played backwards.
+    would. 'time' plays the recording, or the window ``results['t_range']``, backwards and exchanges ON and OFF too,
+    because what grew darker then grows brighter. Use only what keeps the label: a gesture of the left hand becomes one
+    of the right in a mirror, and turns the other way round when it is played backwards.
 
     Example::
 
@@ -56,8 +58,8 @@ class EventFlip(EventAugment):
         direction: 'horizontal', 'vertical', 'polarity' or 'time'.
 
     Raises:
-        ValueError: ``prob`` is not in [0, 1], ``direction`` is none of the four, or a sample to be mirrored has boxes
-            or masks.
+        ValueError: ``prob`` is not in [0, 1], ``direction`` is none of the four, or a sample has boxes or masks and
+            the direction is not 'polarity': they belong to a place, and to the end of the recording.
     """
 
     def __init__(self, prob: float = 0.5, direction: str = 'horizontal') -> None:
@@ -68,19 +70,22 @@ class EventFlip(EventAugment):
         self.prob = prob
         self.direction = direction
 
-    @property
-    def moves_pixels(self) -> bool:
-        return self.direction in ('horizontal', 'vertical')
-
     @cache_randomness
     def _draw(self) -> bool:
         return np.random.rand() < self.prob
 
-    def augment(self, events: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
-        return (flip_events(events, self.direction, size) if self._draw() else events), size
+    def transform(self, results: dict) -> dict:
+        if self.direction != 'polarity':
+            refuse_annotations(results, type(self).__name__)
+        if self._draw():
+            results['events'] = flip_events(
+                results['events'], self.direction, results['sensor_size'], results.get('t_range'))
+        return results
 
 
-def flip_events(events: np.ndarray, direction: str, size: tuple[int, int]) -> np.ndarray:
+def flip_events(
+    events: np.ndarray, direction: str, size: tuple[int, int], t_range: tuple[int, int] | None,
+) -> np.ndarray:
     """Return a flipped copy of events; see :class:`EventFlip` for the directions."""
     flipped = events[::-1].copy() if direction == 'time' else events.copy()
     if direction == 'horizontal':
@@ -90,7 +95,8 @@ def flip_events(events: np.ndarray, direction: str, size: tuple[int, int]) -> np
     if direction in ('polarity', 'time'):
         flipped['p'] ^= 1
     if direction == 'time' and len(events):
-        flipped['t'] = events['t'][0] + events['t'][-1] - flipped['t']  # from the same start to the same end
+        start, end = (events['t'][0], events['t'][-1] + 1) if t_range is None else t_range
+        flipped['t'] = start + end - 1 - flipped['t']  # the end itself is outside of the window
     return flipped
 
 
@@ -150,17 +156,18 @@ class EventDrop(EventAugment):
     - 'time': leave out an interval of that share of the recording; it starts anywhere and may run past the end.
     - 'area': leave out a rectangle whose sides are that share of the sensor's, anywhere inside the sensor.
     - 'random': leave out each event with that probability.
-    - 'polarity' (not in the paper): leave out each event of one polarity, ON or OFF, with that probability.
+    - 'polarity' (not in the authors' code): leave out each event of one polarity, ON or OFF, with that probability.
 
     The recording stays whole where nothing would be left. A cutout is ``strategies=dict(area=(0.05, 0.25))``.
 
     `EventDrop: Data Augmentation for Event-based Learning <https://arxiv.org/abs/2106.05836>`_. The defaults are those
-    of the `authors' code <https://github.com/fuqianggu/EventDrop>`_, whose ratios come in steps of 0.1 (0.05 for the
-    area). Its rectangle differs: it reaches into the border, and what is left out are the rectangle's rows and columns
-    over the whole sensor; the paper speaks of the rectangle, and so do we.
+    of the `authors' code <https://github.com/fuqianggu/EventDrop>`_: it draws one of three strategies or none, and
+    ratios in steps of 0.1 (0.05 for the area). There the interval is a share of the time from 0 to the last event; the
+    rectangle may reach over the border, and its rows and columns are left out over the whole sensor; 'random' leaves
+    out exactly that share.
 
     Args:
-        prob: Probability of leaving out anything; 0.75 is the paper's choice among three strategies and none.
+        prob: Probability of leaving out anything.
         strategies: Strategy to the (lowest, highest) ratio; each is as likely as the others.
 
     Raises:

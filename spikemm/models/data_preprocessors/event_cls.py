@@ -1,5 +1,7 @@
 """Batches of event frames for classifiers."""
 
+from copy import deepcopy
+
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.utils import ClsDataPreprocessor
@@ -25,14 +27,16 @@ class EventDataPreprocessor(ClsDataPreprocessor):
 
     Args:
         channels: Channels ``C`` of a time step: 2 polarities.
-        **kwargs: Arguments of ``ClsDataPreprocessor``; ``mean`` and ``std`` have one entry, or one a channel.
+        batch_augments: As of ``ClsDataPreprocessor``. It is copied, since mmpretrain appends to its ``probs``, and a
+            config from which a second model is built, to test after training, would be refused.
+        **kwargs: Other arguments of ``ClsDataPreprocessor``; ``mean`` and ``std`` have one entry, or one a channel.
 
     Raises:
         ValueError: The channels of a sample are not a multiple of ``channels``.
     """
 
-    def __init__(self, *, channels: int = 2, **kwargs) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, channels: int = 2, batch_augments: dict | None = None, **kwargs) -> None:
+        super().__init__(batch_augments=deepcopy(batch_augments), **kwargs)
         if not isinstance(channels, int) or channels < 1:
             raise ValueError(f'`channels` must be a positive integer, but got {channels!r}.')
         self.channels = channels
