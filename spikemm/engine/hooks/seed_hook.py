@@ -49,17 +49,21 @@ class SeedHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.start.fill_(runner.iter)
-        seed_all(runner.seed, LOAD, runner.iter)
+        self._seed(runner, LOAD, runner.iter)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
-        seed_all(runner.seed, STEP, runner.iter)
+        self._seed(runner, STEP, runner.iter)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        seed_all(runner.seed, LOAD, runner.iter + 1)
+        self._seed(runner, LOAD, runner.iter + 1)
 
     def after_val_epoch(self, runner: Runner, metrics=None) -> None:
         if isinstance(runner._train_loop, BaseLoop):  # not in a validation alone
-            seed_all(runner.seed, LOAD, runner.iter)
+            self._seed(runner, LOAD, runner.iter)
+
+    @staticmethod
+    def _seed(runner: Runner, purpose: int, number: int) -> None:
+        seed_all(runner.seed, purpose, number, runner.rank)  # the rank: no two may mix, drop or flip alike
 
 
 def seed_all(*entropy: int) -> None:
