@@ -10,7 +10,7 @@ _base_ = [
 model = dict(
     type='FasterRCNN',
     data_preprocessor=dict(_delete_=True, type='spikemm.EventDetDataPreprocessor', pad_size_divisor=32),
-    backbone=dict(in_channels=2, T=5, init_cfg=None),
+    backbone=dict(in_channels=2, init_cfg=None),
     rpn_head=dict(anchor_generator=dict(base_sizes=[2, 4, 8, 16, 32])),  # 16 to 256 pixels
     roi_head=dict(
         bbox_roi_extractor=dict(finest_scale=28),
