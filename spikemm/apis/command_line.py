@@ -177,7 +177,11 @@ def show_predictions(cfg: Config, args: Namespace) -> None:
 def augment_test(cfg: Config) -> None:
     """Wrap the model for test-time augmentation with the config's ``tta_model`` and ``tta_pipeline``.
 
-    Without them the views are flipped horizontally or not, in mmseg at ``SEG_SCALES`` of the test size.
+    Without them the views are flipped horizontally or not, in mmseg at ``SEG_SCALES`` of the test size. They are not
+    flipped where the training data is not: a mirror may make another class, of a digit or of a right hand's gesture.
+
+    Raises:
+        ValueError: The config says neither what the views nor how they are joined, or there would be one view only.
     """
     tta_model = cfg.get('tta_model') or TTA_MODELS.get(cfg.get('default_scope'))
     if tta_model is None:
@@ -187,15 +191,34 @@ def augment_test(cfg: Config) -> None:
     while 'dataset' in dataset:
         dataset = dataset.dataset
     dataset.pipeline = cfg.get('tta_pipeline') or make_views(
-        dataset.pipeline, scales=SEG_SCALES if cfg.default_scope == 'mmseg' else None)
+        dataset.pipeline, scales=SEG_SCALES if cfg.default_scope == 'mmseg' else None,
+        flip=flips(cfg.get('train_dataloader') or ConfigDict(type='RandomFlip')))
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 
-def make_views(pipeline: list[ConfigDict], scales: Sequence[float] | None = None) -> list[ConfigDict]:
+def flips(part: object) -> bool:
+    """Tell whether a part of a config, however deep, has a transform that mirrors samples."""
+    if isinstance(part, list | tuple):
+        return any(map(flips, part))
+    if not isinstance(part, dict):
+        return False
+    named = str(part.get('type', '')).endswith(('RandomFlip', 'EventFlip'))
+    return (named and 'horizontal' in (part.get('direction') or 'horizontal')) or any(map(flips, part.values()))
+
+
+def make_views(
+    pipeline: list[ConfigDict], scales: Sequence[float] | None = None, flip: bool = True,
+) -> list[ConfigDict]:
     """Let a test pipeline give each image as it is and mirrored, and that at several ``scales`` of the test size.
 
     The ground truth is loaded behind both, so that each view has it as it is in the file.
+
+    Raises:
+        ValueError: There are neither ``scales`` nor a ``flip``.
     """
+    if not (flip or scales):
+        raise ValueError('The config must have a tta_pipeline for --tta, or a RandomFlip in training: mirrored images '
+                         'would be a view that the model has never seen, and a mirror may change the class.')
     *steps, pack = deepcopy(pipeline)
     if 'meta_keys' in pack:  # of which the model must know what to flip back
         pack.meta_keys = tuple(dict.fromkeys((*pack.meta_keys, 'flip', 'flip_direction')))
@@ -204,7 +227,8 @@ def make_views(pipeline: list[ConfigDict], scales: Sequence[float] | None = None
     names = [*map(name_of, steps), 'Pad']
     before_padding = names.index('Pad')  # which is on the right and below, mirrored or not
     choices = [[step] for step in steps]
-    choices.insert(before_padding, [ConfigDict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)])
+    probs = (0.0, 1.0) if flip else (0.0, )  # with 0 there is still the note, by which a prediction is flipped back
+    choices.insert(before_padding, [ConfigDict(type='RandomFlip', prob=prob) for prob in probs])
     if scales and 'Resize' in names:
         resize = names.index('Resize')
         choices[resize] = [rescale(steps[resize], factor) for factor in scales]

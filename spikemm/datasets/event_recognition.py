@@ -203,8 +203,8 @@ class CIFAR10DVS(SplitEventFolder):
     for Object Classification <https://doi.org/10.3389/fnins.2017.00309>`_.
 
     There is no official split. The first 90 % of each class train here, by number: test data are 900 to 999. Published
-    results differ in this: the first 90 % of the names sorted as text, as SpikingJelly does it, leave 909 and 91 to 999
-    for the test, and others draw them.
+    results differ in this: the first 90 % of the names sorted as text, as SpikingJelly does it, leave 91 to 99, 909 and
+    910 to 999 for the test, and others draw them.
 
     Args:
         data_root: The folder of the ten class folders.

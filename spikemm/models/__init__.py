@@ -12,4 +12,5 @@ from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .reparameterize import reparameterize
 from .roi_heads import *  # noqa: F403
+from .streaming import forward_with_state
 from .test_time_augs import *  # noqa: F403

@@ -11,6 +11,7 @@ import numpy as np
 
 CHANNELS = {'count': 2, 'binary': 2, 'voxel': 1, 'polarity_voxel': 2, 'time_surface': 2}
 SPLITS = ('time', 'number', 'duration')
+MAX_FRAMES, MAX_GIB = 1_000_000, 8  # where the events decide how many frames there are, of which one can be wrong
 
 _LAYOUT = np.dtype({
     'names': ['t', 'x', 'y', 'p'], 'formats': ['<i8', '<u2', '<u2', 'u1'], 'offsets': [0, 8, 10, 12], 'itemsize': 16})
@@ -178,28 +179,28 @@ def event_frames(
 
     Raises:
         ValueError: An argument is out of range, there are neither events nor a ``t_range``, an event is outside of the
-            sensor, or the events are not sorted.
+            sensor, the events are not sorted, or they ask for more than ``MAX_FRAMES`` frames or ``MAX_GIB``.
         TypeError: ``events`` is not an array with these fields.
     """
     check_arguments(T, split=split, kind=kind, size=size, duration=duration, tau=tau)
     events = _in_layout(events)
     words = np.ascontiguousarray(events).view(np.uint64).reshape(-1, 2)
-    start, end, lo, hi = _window(events['t'], t_range)
-    cuts, ends = _cut(events['t'], (start, end, lo, hi), T, split, duration)
     height, width = size or sensor_size
     channels = CHANNELS[kind]
-    frames = np.zeros((len(ends), channels, height, width), np.float32)
+    cuts, edges = frame_cuts(
+        events['t'], T, split=split, duration=duration, t_range=t_range, frame_bytes=4 * channels * height * width)
+    frames = np.zeros((len(cuts) - 1, channels, height, width), np.float32)
     plane = np.uint64(height * width if channels == 2 else 0)
     args = words, cuts, _places(sensor_size[1], width, 1), _places(sensor_size[0], height, width), plane
-    flat = frames.reshape(len(ends), channels * height * width)
+    flat = frames.reshape(len(frames), channels * height * width)
     if kind == 'count':
         bad = _count(*args, flat)
     elif kind == 'binary':
         bad = _binary(*args, flat)
     elif kind == 'time_surface':
-        bad = _time_surface(*args, flat, ends, np.float32(tau))
+        bad = _time_surface(*args, flat, edges[1:], np.float32(tau))
     else:
-        bad = _voxel(*args, flat, start, end)
+        bad = _voxel(*args, flat, edges[0], edges[-1])
     if bad >= 0:
         raise ValueError(_explain(events, bad, sensor_size))
     return frames
@@ -219,7 +220,7 @@ def check_arguments(
         raise ValueError(f'kind must be one of {tuple(CHANNELS)}, but got {kind!r}.')
     if not (_is_count(T) or (T is None and split == 'duration')):
         raise ValueError(f"T must be a positive integer, or None with split='duration', but got {T!r}.")
-    if size is not None and not (len(size) == 2 and all(map(_is_count, size))):
+    if size is not None and not (np.shape(size) == (2,) and all(map(_is_count, size))):
         raise ValueError(f'size must be a positive height and width, but got {size!r}.')
     if (split == 'duration') != (duration is not None) or not (duration is None or _is_count(duration)):
         raise ValueError(f"duration must be a positive integer with split='duration', else None, but got {duration!r}.")
@@ -254,6 +255,45 @@ def _in_layout(events: np.ndarray) -> np.ndarray:
     return converted
 
 
+def frame_cuts(
+    t: np.ndarray,
+    T: int | None = None,
+    *,
+    split: str = 'time',
+    duration: int | None = None,
+    t_range: tuple[int, int] | None = None,
+    frame_bytes: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find where the frames of :func:`event_frames` begin and end.
+
+    Args:
+        t: Times of the events in us, sorted, ``[N]``.
+        T, split, duration, t_range: As of :func:`event_frames`.
+        frame_bytes: Size of a frame, where all are to be held at once.
+
+    Returns:
+        Index of the first event of each frame and, in the end, of that after the last, ``[T + 1]``; time when the first
+        frame begins and each one ends, in us, ``[T + 1]``. With split 'number' a frame ends with its last event.
+
+    Raises:
+        ValueError: There are neither events nor a ``t_range``, or there are too many frames.
+    """
+    start, end, lo, hi = _window(t, t_range)
+    if split == 'number':
+        cuts = np.append(lo + (hi - lo) // T * np.arange(T), hi)
+        return cuts, np.array([start, *(t[cut - 1] if cut > lo else start for cut in cuts[1:])])
+    step = (end - start) // T if split == 'time' else duration
+    last = T if split == 'time' else max(1, -(-(end - start) // duration))
+    if T is None:
+        _check_number(last, duration, end - start, frame_bytes)
+    edges = start + step * np.arange((T or last) + 1)
+    cuts = np.searchsorted(t, edges)
+    cuts[last:] = hi
+    if split == 'time':
+        edges[T] = end
+    return cuts, edges
+
+
 def _window(t: np.ndarray, t_range: tuple[int, int] | None) -> tuple[int, int, int, int]:
     """Start and end in us, and the indices of the first event and of that after the last."""
     if t_range is not None:
@@ -268,22 +308,13 @@ def _window(t: np.ndarray, t_range: tuple[int, int] | None) -> tuple[int, int, i
     return int(t[0]), int(t[-1]), 0, len(t)
 
 
-def _cut(
-    t: np.ndarray, window: tuple[int, int, int, int], T: int | None, split: str, duration: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The indices where frames begin, ``[T + 1]`` with the end, and the times when they end, ``[T]``."""
-    start, end, lo, hi = window
-    if split == 'number':
-        cuts = np.append(lo + (hi - lo) // T * np.arange(T), hi)
-        return cuts, np.array([t[cut - 1] if cut > lo else start for cut in cuts[1:]])
-    step = (end - start) // T if split == 'time' else duration
-    last = T if split == 'time' else max(1, -(-(end - start) // duration))
-    edges = start + step * np.arange((T or last) + 1)
-    cuts = np.searchsorted(t, edges)
-    cuts[last:] = hi
-    if split == 'time':
-        edges[T] = end
-    return cuts, edges[1:]
+def _check_number(number: int, duration: int, length: int, frame_bytes: int) -> None:
+    size = number * frame_bytes / 2**30
+    if number > MAX_FRAMES or size > MAX_GIB:
+        raise ValueError(
+            f'Frames must be at most {MAX_FRAMES:,} and {MAX_GIB} GiB, but got {number:,} of {duration} us'
+            f'{f" and {size:,.0f} GiB" if size else ""} for {length / 1e6:,.1f} s. A wrong time stamp may have done '
+            'that. Give T, a t_range or a longer duration.')
 
 
 def _places(sensor_length: int, length: int, step: int) -> np.ndarray:

@@ -108,47 +108,54 @@ def draw_stream(
     names = [str(classes[label]) for label in best]
     times = (np.array([window['end'] for window in windows]) - windows[0]['start']) / 1000
     full = fullest([window['frame'] for window in windows])
+    figure = Figure((4.4, 6.6), dpi=DPI, layout='constrained', facecolor='white')
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # inches
+    events, bars, curve = figure.subplots(3, 1, height_ratios=[11, max(2.2, 0.75 * len(best)), 4.2])
+    _prepare_events(events, title)
+    _prepare_bars(bars, names)
+    _prepare_curve(curve, times[-1])
+    canvas = FigureCanvasAgg(figure)
     for k, window in enumerate(windows):
-        figure = Figure((4.4, 6.6), dpi=DPI, layout='constrained', facecolor='white')
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # inches
-        events, bars, curve = figure.subplots(3, 1, height_ratios=[11, max(2.2, 0.75 * len(best)), 4.2])
-        _draw_events(events, draw_frame(window['frame'], full), title, times[k])
-        _draw_bars(bars, names, scores[k, best])
-        _draw_curve(curve, times, scores[:k + 1, best])
-        canvas = FigureCanvasAgg(figure)
+        artists = [*_draw_events(events, draw_frame(window['frame'], full), times[k]),
+                   *_draw_bars(bars, scores[k, best]), *_draw_curve(curve, times[:k + 1], scores[:k + 1, best])]
         canvas.draw()
         yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        figure.set_layout_engine('none')  # that of the first picture stays: to find one takes as long as to draw
+        for artist in artists:
+            artist.remove()
 
 
-def _draw_events(ax, picture: np.ndarray, title: str, time: float) -> None:
-    ax.imshow(picture, interpolation='nearest')
+def _prepare_events(ax, title: str) -> None:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(color=GREY)
     ax.set_title(title, loc='left', fontsize=10, fontweight='bold')
-    ax.set_title(f'{time:.0f} ms', loc='right', fontsize=10, family='monospace')
     for place, colour, text in ((0.0, ON, 'ON'), (0.1, OFF, 'OFF')):
         ax.text(place, -0.02, text, color=colour, fontsize=8, va='top', transform=ax.transAxes)
 
 
-def _draw_bars(ax, names: Sequence[str], scores: np.ndarray) -> None:
-    rows = np.arange(len(names))
-    ax.barh(rows, scores, color=_colours(len(names)), height=0.7)
-    for row, score in zip(rows, scores, strict=True):
-        ax.text(min(score, 1) + 0.015, row, f'{score:.0%}', va='center', fontsize=8)
-    ax.set(xlim=(0, 1.13), ylim=(len(names) - 0.4, -0.6), yticks=rows, xticks=[])
+def _draw_events(ax, picture: np.ndarray, time: float) -> list:
+    ax.set_title(f'{time:.0f} ms', loc='right', fontsize=10, family='monospace')
+    return [ax.imshow(picture, interpolation='nearest')]
+
+
+def _prepare_bars(ax, names: Sequence[str]) -> None:
+    ax.set(xlim=(0, 1.13), ylim=(len(names) - 0.4, -0.6), yticks=np.arange(len(names)), xticks=[])
     ax.set_yticklabels(names, fontsize=9)
-    ax.get_yticklabels()[int(np.argmax(scores))].set_fontweight('bold')
     ax.tick_params(length=0)
     ax.spines[['top', 'right', 'bottom']].set_visible(False)
     ax.spines['left'].set_color(GREY)
 
 
-def _draw_curve(ax, times: np.ndarray, scores: np.ndarray) -> None:
-    now = len(scores)
-    for colour, line in reversed(list(zip(_colours(scores.shape[1]), scores.T, strict=True))):
-        ax.plot(times[:now], line, color=colour, linewidth=1.6)
-        ax.plot(times[now - 1], line[-1], 'o', color=colour, markersize=4, clip_on=False)
-    ax.set(xlim=(0, times[-1]), ylim=(0, 1.02), yticks=[0, 0.5, 1])
+def _draw_bars(ax, scores: np.ndarray) -> list:
+    for row, label in enumerate(ax.get_yticklabels()):
+        label.set_fontweight('bold' if row == np.argmax(scores) else 'normal')
+    texts = [ax.text(min(score, 1) + 0.015, row, f'{score:.0%}', va='center', fontsize=8)
+             for row, score in enumerate(scores)]
+    return [ax.barh(np.arange(len(scores)), scores, color=_colours(len(scores)), height=0.7), *texts]
+
+
+def _prepare_curve(ax, end: float) -> None:
+    ax.set(xlim=(0, end), ylim=(0, 1.02), yticks=[0, 0.5, 1])
     ax.set_yticklabels(['0 %', '50 %', '100 %'])
     ax.set_xlabel('time in ms', fontsize=8)
     ax.set_title('Confidence so far', loc='left', fontsize=8, color='#57606a')
@@ -156,6 +163,14 @@ def _draw_curve(ax, times: np.ndarray, scores: np.ndarray) -> None:
     ax.grid(axis='y', color='#eaeef2')
     ax.spines[['top', 'right']].set_visible(False)
     ax.spines[['left', 'bottom']].set_color(GREY)
+
+
+def _draw_curve(ax, times: np.ndarray, scores: np.ndarray) -> list:
+    artists = []
+    for colour, line in reversed(list(zip(_colours(scores.shape[1]), scores.T, strict=True))):
+        artists += ax.plot(times, line, color=colour, linewidth=1.6)
+        artists += ax.plot(times[-1], line[-1], 'o', color=colour, markersize=4, clip_on=False)
+    return artists
 
 
 def _colours(number: int) -> list[str]:

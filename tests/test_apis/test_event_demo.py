@@ -36,6 +36,33 @@ def test_it_prints_the_best_classes_and_writes_a_picture_that_moves(args, tmp_pa
         assert np.abs(first.astype(int) - np.asarray(picture.convert('RGB'))).max() > 100
 
 
+def test_of_many_windows_some_and_the_last_are_drawn(args, tmp_path, capsys, monkeypatch):
+    module = runpy.run_path(str(DEMO))
+    monkeypatch.setitem(module['main'].__globals__, 'PICTURES', 6)
+    module['main']([*map(str, args), '--out', str(tmp_path / 'a.gif'), '--window-ms', '5', '--topk', '1'])
+    assert 'one in 2 of 10 windows' in capsys.readouterr().out
+    with Image.open(tmp_path / 'a.gif') as picture:
+        assert picture.n_frames == 6  # 0, 2, 4, 6, 8 and 9
+
+
+@pytest.mark.parametrize('number, every, kept', [
+    (1, 1, [0]), (4, 1, [0, 1, 2, 3]), (8, 2, [0, 2, 4, 6, 7]), (9, 4, [0, 4, 8]), (10, 4, [0, 4, 8, 9])])
+def test_thinning_keeps_the_first_and_the_last(number, every, kept):
+    windows = [dict(number=k) for k in range(number)]
+    found = runpy.run_path(str(DEMO))['thin'](iter(windows), 5)
+    assert found == ([windows[k] for k in kept], every, number)
+
+
+@pytest.mark.parametrize('flag, value', [
+    ('--topk', '0'), ('--pause-ms', '-5'), ('--pause-ms', '1.5'), ('--window-ms', '0'), ('--window-ms', 'nan'),
+    ('--window-ms', 'inf')])
+def test_numbers_that_mean_nothing_are_refused(args, capsys, flag, value):
+    with pytest.raises(SystemExit) as end:
+        run(*args, flag, value)
+    assert end.value.code == 2
+    assert f'argument {flag}: ' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('missing', range(3))
 def test_it_says_what_is_missing_without_a_traceback(args, tmp_path, capsys, missing):
     args[missing] = tmp_path / 'nowhere.bin'
@@ -78,6 +105,16 @@ def test_more_events_are_darker():
     frame[1, 0] = 0, 1, 4
     brightness = draw_frame(frame, full=4)[0].sum(-1)
     assert brightness[0] > brightness[1] > brightness[2]
+
+
+def test_a_picture_of_a_stream_does_not_depend_on_those_before_it():
+    rng = np.random.default_rng(0)
+    windows = [dict(frame=rng.integers(0, 2, (2, 8, 8)), pred_scores=np.array(scores), start=0, end=1000)
+               for scores in ([0.9, 0.1], [0.2, 0.8])]
+    first, second = draw_stream(windows, ['a', 'b'])
+    alone, = draw_stream(windows[1:], ['a', 'b'])
+    assert np.abs(first.astype(int) - second)[:490].max() > 100
+    np.testing.assert_array_equal(second[:490], alone[:490])  # below is the curve, which shows both
 
 
 def test_a_stream_without_any_event_is_drawn():

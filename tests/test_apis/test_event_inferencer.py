@@ -95,6 +95,47 @@ def test_a_window_without_events_is_an_empty_frame(inferencer):
     assert totals[0] > 0 and totals[1:4] == [1, 0, 0] and totals[4] > 0  # the first part ends at 11,000 us
 
 
+@pytest.mark.parametrize('split', ["T=5", "T=5, split='number'", "T=9, split='duration', duration=9000"])
+def test_every_event_is_between_the_start_and_the_end_of_its_window(tmp_path, split):
+    t, first = np.unique(RECORDING['t'], return_index=True)
+    for window in inferencer_with(tmp_path, split).stream(RECORDING[first]):
+        assert window['frame'].sum() == ((t >= window['start']) & (t < window['end'])).sum()
+
+
+def test_a_stream_of_a_part_ends_with_the_prediction_of_a_call(inferencer, tmp_path):
+    write_atis(tmp_path / 'a.bin', RECORDING)
+    part = dict(event_path=str(tmp_path / 'a.bin'), sensor_size=(34, 34), t_range=(11_000, 41_000))
+    windows = list(inferencer.stream(part))
+    assert (windows[0]['start'], windows[-1]['end']) == (11_000, 41_000)
+    (wanted,), (whole,) = inferencer([part]), inferencer(RECORDING)
+    np.testing.assert_allclose(windows[-1]['pred_scores'], wanted['pred_scores'], atol=1e-5)
+    assert np.abs(whole['pred_scores'] - wanted['pred_scores']).max() > 1e-3
+
+
+def test_events_as_a_camera_delivers_them_end_with_the_prediction_of_a_call(inferencer):
+    state, pieces = None, np.split(RECORDING, np.searchsorted(RECORDING['t'], 1000 + 10_000 * np.arange(1, 5)))
+    for piece in pieces:
+        frames = inferencer.to_frames(piece)
+        assert frames.shape == (1, 2, 34, 34) and frames.sum() == len(piece) > 0
+        prediction, state = inferencer.step(frames, state)
+    whole, = inferencer(RECORDING)
+    np.testing.assert_allclose(prediction['pred_scores'], whole['pred_scores'], atol=1e-5)
+
+
+def test_a_camera_may_see_nothing_and_have_another_size(inferencer):
+    assert inferencer.to_frames(RECORDING[:0], (40, 50)).shape == (1, 2, 40, 50)
+    inferencer.sensor_size = None
+    with pytest.raises(ValueError, match='`sensor_size` must be given where the config has none'):
+        inferencer.to_frames(RECORDING)
+
+
+def test_windows_without_number_are_refused(inferencer):
+    late = events()
+    late['t'][-1] += 3_600_000_000
+    with pytest.raises(ValueError, match=r'at most 1,000,000 .* but got 3,600,050 of 1000 us .* wrong time stamp'):
+        next(inferencer.stream(late, window_us=1000))
+
+
 def test_steps_of_several_frames_are_steps_of_one(inferencer):
     frames = inferencer.split(inferencer.preprocess(RECORDING)['inputs'])
     state = None
@@ -122,6 +163,15 @@ def test_a_half_life_weighs_logits_by_their_age(inferencer):
     _, equal = inferencer.step(frames[1:2], one)
     torch.testing.assert_close(equal.evidence - two.evidence, one.evidence / 2)
     assert (two.steps, equal.steps) == (1.5, 2)
+
+
+def test_a_half_life_counts_time_steps_not_calls(inferencer):
+    frames = inferencer.split(inferencer.preprocess(RECORDING)['inputs'])
+    _, one = inferencer.step(frames[:1])
+    _, four = inferencer.step(frames[1:4], one, half_life=1)
+    _, equal = inferencer.step(frames[1:4], one)
+    torch.testing.assert_close(equal.evidence - four.evidence, one.evidence * 7 / 8)
+    assert (four.steps, equal.steps) == (3.125, 4)
 
 
 def test_two_streams_at_a_time_do_not_mix(inferencer):
@@ -165,5 +215,7 @@ def test_windows_and_half_lives_that_mean_nothing_are_refused(inferencer):
 
 
 def test_frames_that_need_other_events_than_their_own_are_refused_in_a_stream(tmp_path):
-    with pytest.raises(ValueError, match=r"`kind` of EventFrames must be one of .* but got 'time_surface'"):
-        inferencer_with(tmp_path, "T=5, kind='time_surface', tau=1e4").stream(RECORDING)
+    inferencer = inferencer_with(tmp_path, "T=5, kind='time_surface', tau=1e4")
+    for method in (inferencer.stream, inferencer.to_frames):
+        with pytest.raises(ValueError, match=r"`kind` of EventFrames must be one of .* but got 'time_surface'"):
+            method(RECORDING)

@@ -1,18 +1,21 @@
 """``--tta``, ``--show-dir`` and ``--out`` of ``tools/test.py`` for detection and segmentation, in this process."""
 
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from pycocotools import mask as coco_mask
 from tiny_tasks import DETECTION, SEGMENTATION, SIZES, write_task
 
 from spikemm.apis import evaluate, evaluate_config, parse_test_args
-from spikemm.apis.command_line import make_views
+from spikemm.apis.command_line import augment_test, flips, make_views
 from spikemm.apis.inferencers import init_inferencer
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -99,9 +102,9 @@ def test_a_segmentation_is_merged_over_sizes_and_flips(segmentation, tmp_path):
     assert cv2.imread(str(tmp_path / 'merged' / '2.png'), -1).shape == SIZES[2]
 
 
-def make(*steps, scales=None):
+def make(*steps, scales=None, flip=True):
     load, *steps = (ConfigDict(type=step) if isinstance(step, str) else ConfigDict(step) for step in steps)
-    *outside, views = make_views([load, *steps], scales)
+    *outside, views = make_views([load, *steps], scales, flip)
     return [step.type for step in outside], views.transforms
 
 
@@ -110,6 +113,29 @@ def test_events_and_their_frames_are_loaded_before_the_views():
     assert outside == ['spikemm.LoadEvents', 'spikemm.EventFrames', 'CenterCrop']
     assert [[step.type for step in choice] for choice in views] == [['RandomFlip', 'RandomFlip'], ['Pack']]
     assert make('spikemm.SampleClip', 'spikemm.LoadFrames', 'Pack')[0] == ['spikemm.SampleClip', 'spikemm.LoadFrames']
+
+
+@pytest.mark.parametrize(('step', 'mirrors'), [
+    (dict(type='RandomFlip', prob=0.5), True), (dict(type='mmdet.RandomFlip', direction=['horizontal']), True),
+    (dict(type='spikemm.EventFlip'), True), (dict(type='spikemm.EventFlip', direction='polarity'), False),
+    (dict(type='RandomCrop'), False)])
+def test_views_are_mirrored_only_where_the_training_data_is(step, mirrors):
+    dataset = dict(type='RepeatDataset', dataset=dict(pipeline=[dict(type='LoadImage'), step]))
+    assert flips(ConfigDict(dict(dataset=dict(datasets=[dataset])))) == mirrors
+
+
+@pytest.mark.parametrize('name', ['dvs128-gesture', 'nmnist', 'digit-scenes-events'])
+def test_gestures_and_digits_have_no_mirrored_views(name):
+    config, = (ROOT / 'configs').rglob(f'sdtv2-*_{name}.py')
+    cfg = Config.fromfile(config)
+    with pytest.raises(ValueError, match='must have a tta_pipeline for --tta'):
+        augment_test(cfg)
+
+
+def test_views_of_several_sizes_need_no_mirror():
+    _, views = make('LoadImage', dict(type='Resize', scale=(8, 4)), 'Pack', scales=(0.5, 1.5), flip=False)
+    assert [step.scale for step in views[0]] == [(4, 2), (12, 6)]
+    assert [step.prob for step in views[1]] == [0]
 
 
 def test_views_are_made_before_padding_and_the_truth_is_loaded_behind_them():

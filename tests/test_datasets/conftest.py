@@ -2,6 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
+from spikemm.datasets.transforms.on_error import file_log
+
+
+@pytest.fixture(autouse=True)
+def fresh_logs():
+    """Files that other tests have warned about are none of the first ten of this one."""
+    file_log.cache_clear()
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -23,6 +23,15 @@ def see(*logs, times=(0, 1000)):
     return record(film, np.array(times), np.random.default_rng(0))
 
 
+def find_thresholds(log):
+    """Change of log intensity at the first event of every pixel of a sensor of 50 x 50 that goes from 4 to this."""
+    film = np.stack([np.full((50, 50), luma(4.0)), np.full((50, 50), luma(log))])
+    events = record(film, np.array([0, 1_000_000]), np.random.default_rng(0))
+    thresholds = np.full((50, 50), np.inf)
+    np.minimum.at(thresholds, (events['y'], events['x']), events['t'] / 1e6 * abs(log - 4.0))
+    return thresholds
+
+
 def test_a_pixel_fires_once_for_each_threshold_that_its_log_intensity_crosses(ideal):
     events = see(0.0, 0.6)  # thresholds of 0.25
     assert events[['x', 'y', 'p']].tolist() == [(2, 1, 1)] * 2
@@ -51,9 +60,14 @@ def test_a_still_scene_makes_no_event_but_noise(monkeypatch):
 
 def test_thresholds_differ_between_pixels_by_their_mismatch(monkeypatch):
     monkeypatch.setattr(event_camera, 'NOISE_RATE', 0.0)
-    film = np.full((2, 50, 50), luma(4.0))
-    film[1] = luma(4.3)
-    events = record(film, np.array([0, 1_000_000]), np.random.default_rng(0))
-    thresholds = events['t'] / 1e6 * 0.3
+    thresholds = find_thresholds(4.4)
     assert thresholds.mean() == pytest.approx(event_camera.THRESHOLD, abs=0.005)
-    assert thresholds.std() == pytest.approx(event_camera.MISMATCH, rel=0.15)
+    for axis in (0, 1):  # neither a row nor a column has one for all of it
+        assert thresholds.std(axis).mean() == pytest.approx(event_camera.MISMATCH, rel=0.15)
+
+
+def test_thresholds_of_on_and_off_differ_in_a_pixel(monkeypatch):
+    monkeypatch.setattr(event_camera, 'NOISE_RATE', 0.0)
+    on, off = find_thresholds(4.4), find_thresholds(3.6)
+    assert off.std() == pytest.approx(event_camera.MISMATCH, rel=0.1)
+    assert abs(np.corrcoef(on.ravel(), off.ravel())[0, 1]) < 0.1

@@ -70,7 +70,8 @@ def test_a_missing_folder_can_be_skipped_and_is_counted(tmp_path):
     assert skipped_images().value == before + 1
 
 
-@pytest.mark.parametrize('wrong', [dict(T=0), dict(T=2.5), dict(start='middle'), dict(start=-0.1), dict(start=1.5)])
+@pytest.mark.parametrize('wrong', [
+    dict(T=0), dict(T=2.5), dict(T=True), dict(start='middle'), dict(start=-0.1), dict(start=1.5)])
 def test_a_clip_that_cannot_be_is_refused(wrong):
     (name, value), = wrong.items()
     with pytest.raises(ValueError, match=f'`{name}` must be .* but got {value!r}'):
@@ -99,6 +100,17 @@ def test_a_frame_of_another_size_is_named(frames):
     cv2.imwrite(str(frames / '1.png'), np.zeros((5, 6), np.uint8))
     with pytest.raises(ValueError, match=r'1\.png \(it is 6 x 5 pixels, the first of its clip 6 x 4\)'):
         LoadFrames()({'frame_paths': [str(frames / '0.png'), str(frames / '1.png')]})
+
+
+def test_a_clip_without_a_frame_is_refused():
+    with pytest.raises(ValueError, match=r'Cannot use the recording a/b \(`frame_paths` has no frame\)'):
+        LoadFrames()({'frame_paths': [None, None], 'frame_dir': 'a/b'})
+
+
+def test_a_frame_of_16_bits_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / 'deep.png'), np.full((2, 2), 1000, np.uint16))
+    with pytest.raises(ValueError, match=r'deep\.png \(its pixels must have 8 bits, but it has the mode I'):
+        LoadFrames()({'frame_paths': [str(tmp_path / 'deep.png')]})
 
 
 @pytest.mark.parametrize(('grey', 'polarity'), [

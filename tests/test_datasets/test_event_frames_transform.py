@@ -5,6 +5,7 @@ from mmpretrain.datasets.transforms import PackInputs
 
 from spikemm.datasets.events import make_events
 from spikemm.datasets.transforms.event_frames import EventFrames
+from spikemm.datasets.transforms.on_error import loaded_events
 from spikemm.registry import TRANSFORMS
 
 ROWS = [(0, 0, 0, 1), (10, 1, 0, 1), (60, 2, 1, 0), (100, 0, 1, 1)]  # t, x, y, p
@@ -75,6 +76,31 @@ def test_another_size_is_refused_where_there_are_boxes(key):
     with pytest.raises(ValueError, match='size must be None where there are boxes'):
         EventFrames(2, size=(1, 2))(sample(**{key: []}))
     assert EventFrames(2, size=(2, 3))(sample(**{key: []}))['img'].sum() == len(ROWS)
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    lines = []
+    monkeypatch.setattr('spikemm.datasets.transforms.on_error.print_log', lambda message, *_: lines.append(message))
+    return lines
+
+
+@pytest.mark.parametrize(('T', 't_range', 'cut'), [
+    (3, None, 2), (5, None, 0), (6, None, 0), (None, None, 0), (1, (0, 60), 0), (2, (0, 61), 1), (2, (5, 120), 2)])
+def test_events_behind_the_last_frame_are_counted_and_named(lines, T, t_range, cut):
+    """Frames of 20 us; the events are at 0, 10, 60 and 100 us."""
+    before, results = loaded_events().cut.value, sample(t_range=t_range)
+    img = EventFrames(T, split='duration', duration=20)(results)['img']
+    inside = [t for t, *_ in ROWS if t_range is None or t_range[0] <= t < t_range[1]]
+    assert img.sum() == len(inside) - cut
+    assert loaded_events().cut.value - before == cut
+    assert [line.split(' of ')[0] for line in lines] == [str(cut)] * (cut > 0)
+    assert all('some/where.bin' in line for line in lines)
+
+
+def test_a_size_of_one_number_is_refused():
+    with pytest.raises(ValueError, match='size must be a positive height and width, but got 3'):
+        EventFrames(2, size=3)
 
 
 def test_a_config_builds_it_and_wrong_arguments_fail_then():

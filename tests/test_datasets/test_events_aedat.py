@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import aedat
 import numpy as np
 import pytest
 from event_files import (
@@ -167,16 +168,19 @@ def test_aedat3_cut_off_behind_the_range_is_refused(tmp_path):
 def test_aedat3_without_a_valid_event_is_refused(tmp_path, t_range):
     path = tmp_path / 'a.aedat'
     for packets in ([], [aedat3_packet(some_events((128, 128), 20), valid=0)]):
-        write_aedat3(path, *packets)
-        with pytest.raises(ValueError, match='the recording holds no event'):
-            read_events(path, size=(128, 128), t_range=t_range)
+        for header in ('#Format: RAW\r\n', '#Format: RAW\r\n#Source 1: DVS128\r\n'):
+            write_aedat3(path, *packets, header=header)
+            with pytest.raises(ValueError, match='the recording holds no event'):
+                read_events(path, t_range=t_range)
 
 
-def test_aedat3_of_two_cameras_gives_the_first(tmp_path):
+def test_aedat3_of_two_cameras_gives_the_first_and_counts_the_other(tmp_path):
     path = tmp_path / 'a.aedat'
     events = some_events((128, 128), 20)
-    write_aedat3(path, aedat3_packet(events), aedat3_packet(events, source=2))
-    assert_columns_equal(read_events(path).events, events)
+    write_aedat3(path, aedat3_packet(events), aedat3_packet(events[:7], source=2))
+    recording = read_events(path)
+    assert_columns_equal(recording.events, events)
+    assert recording.report.facts['of other cameras'] == 7
 
 
 @pytest.mark.parametrize(('cut', 'reason'), [
@@ -244,4 +248,72 @@ def test_aedat4_by_its_suffix_only_is_refused(tmp_path):
     path = tmp_path / 'a.aedat4'
     path.write_bytes(b'#!AER-DAT2.0\r\n')
     with pytest.raises(ValueError, match=r'a\.aedat4: it is no AEDAT 4 file'):
+        read_events(path)
+
+
+def test_aedat2_counts_on_when_its_32_bits_of_time_are_used_up(tmp_path):
+    path = tmp_path / 'a.aedat'
+    events = some_events((128, 128), 4)
+    events['t'] = [2**32 - 2, 2**32 - 1, 0, 1]
+    write_aedat2(path, events, dvs128_address, DVS128)
+    recording = read_events(path)
+    assert recording.events['t'].tolist() == [2**32 - 2, 2**32 - 1, 2**32, 2**32 + 1]
+    assert recording.report.repaired == {'after an overflow of the counter of the time stamps': 2}
+
+
+def test_aedat2_takes_from_size_only_cameras_that_it_knows(tmp_path):
+    path = tmp_path / 'a.aedat'
+    write_aedat2(path, some_events((128, 128)), dvs128_address, '# Timestamps tick is 1 us\r\n')
+    with pytest.raises(ValueError, match=r'\(128, 128\) for a DVS128, one of .*\(260, 346\).*but not \(64, 64\)'):
+        read_events(path, size=(64, 64))
+
+
+def test_aedat2_pixels_that_a_davis_has_not_are_outside_the_sensor(tmp_path):
+    path = tmp_path / 'a.aedat'
+    write_aedat2(path, some_events((260, 346), 5), lambda x, y, p: davis_address(x * 0 - 3, y * 0, p))
+    with pytest.raises(ValueError, match='is at x = -3, y = 0, outside the sensor of 346 x 260 pixels'):
+        read_events(path)
+
+
+def test_aedat4_of_two_cameras_gives_the_first_and_counts_the_other(tmp_path, monkeypatch):
+    path = tmp_path / 'a.aedat4'
+    events = some_events((60, 80))
+    write_aedat4(path, events, (60, 80))
+    stream, (packet,) = aedat.Decoder(str(path)).id_to_stream()[0], list(aedat.Decoder(str(path)))
+
+    class TwoCameras(list):
+        def id_to_stream(self):
+            return {number: {**stream, 'width': 80 + number} for number in (0, 1)}
+
+    other = {**packet, 'stream_id': 1, 'events': packet['events'][:7]}
+    monkeypatch.setattr(aedat, 'Decoder', lambda path: TwoCameras([other, packet]))
+    recording = read_events(path)
+    assert_columns_equal(recording.events, events)
+    assert recording.report.facts['of other cameras'] == 7
+
+
+def test_aedat4_panic_of_the_decoder_is_an_error_that_names_the_file(tmp_path):
+    path = tmp_path / 'a.aedat4'
+    path.write_bytes(b'#!AER-DAT4.0\r\n' + bytes(30))
+    with pytest.raises(ValueError, match=r'a\.aedat4: the header is damaged or cut off'):
+        read_events(path)
+
+
+def test_aedat4_stop_of_the_user_is_no_damage(tmp_path, monkeypatch):
+    def stop(path):
+        raise KeyboardInterrupt
+
+    path = tmp_path / 'a.aedat4'
+    write_aedat4(path, some_events((60, 80)), (60, 80))
+    monkeypatch.setattr(aedat, 'Decoder', stop)
+    with pytest.raises(KeyboardInterrupt):
+        read_events(path)
+
+
+def test_aedat4_description_that_is_no_text_does_not_reach_the_decoder(tmp_path, monkeypatch):
+    path = tmp_path / 'a.aedat4'
+    write_aedat4(path, some_events((60, 80)), (60, 80))
+    path.write_bytes(path.read_bytes().replace(b'outInfo', b'ou\xc3Info'))  # the first of two bytes of a letter
+    monkeypatch.delattr(aedat, 'Decoder')
+    with pytest.raises(ValueError, match=r"a\.aedat4: the header is damaged or cut off \('utf-8' codec"):
         read_events(path)

@@ -53,3 +53,9 @@ def test_no_events_and_another_suffix_are_refused(tmp_path):
         write_atis(tmp_path / 'a.bin', some_events(SIZE)[:0])
     with pytest.raises(ValueError, match=r"must end in '\.bin', but got .*a\.npz"):
         write_atis(tmp_path / 'a.npz', some_events(SIZE))
+
+
+def test_overflow_words_only_are_no_recording(tmp_path):
+    (tmp_path / 'a.bin').write_bytes(bytes([0, 240, 0, 0, 9] * 3))
+    with pytest.raises(ValueError, match='the recording holds no event'):
+        read_events(tmp_path / 'a.bin', size=SIZE)

@@ -1,8 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 from event_files import some_events, write_dat, write_raw
 
-from spikemm.datasets.events import prophesee, read_events
+from spikemm.datasets.events import prophesee, read_events, times
 
 SIZE = (240, 304)
 
@@ -114,3 +116,67 @@ def test_raw_of_another_version_or_cut_off_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match=rf'a\.raw: it ends inside a word of 2 bytes, at byte {path.stat().st_size}'):
         read_events(path)
+
+
+@pytest.mark.parametrize('moved', [100, 1])
+def test_dat_out_of_order_loses_no_event_of_the_range(tmp_path, moved):
+    events = some_events(SIZE)
+    write_dat(tmp_path / 'a.dat', np.roll(events, moved))
+    for _ in range(2):  # the second time it is known that the file is out of order
+        recording = read_events(tmp_path / 'a.dat', t_range=(events['t'][50], events['t'][150]))
+        np.testing.assert_array_equal(recording.events, events[50:150])
+    assert len(recording.report.repaired) == (moved == 100), 'the event that is moved by one is outside the range'
+
+
+def test_whether_a_file_is_in_order_is_looked_at_again_when_it_has_changed(tmp_path):
+    events, path = some_events(SIZE), tmp_path / 'a.dat'
+    write_dat(path, events)
+    assert times.is_in_order(path, events['t'])
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    assert not times.is_in_order(path, events['t'][::-1])
+
+
+def test_a_piece_that_begins_earlier_than_the_last_ended_is_out_of_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(times, 'PART', 4)
+    path = tmp_path / 'a.dat'
+    for t, expected in (([1, 2, 3, 4, 4, 5], True), ([1, 2, 3, 4, 3, 5], False)):
+        path.write_bytes(bytes(sum(t)))
+        assert times.is_in_order(path, np.array(t)) == expected
+
+
+@pytest.mark.parametrize('version', ['0', '3', '10', '2.0'])
+def test_dat_of_another_version_is_refused(tmp_path, version):
+    write_dat(tmp_path / 'a.dat', some_events(SIZE), f'% Version {version}\n% Width 304\n% Height 240\n')
+    with pytest.raises(ValueError, match=rf"a\.dat: it must be of version 1 or 2, but its header says '{version}'"):
+        read_events(tmp_path / 'a.dat')
+
+
+@pytest.mark.parametrize(('t_range', 'kept'), [(None, slice(0, 4)), ((2**32 - 1, 2**32 + 1), slice(1, 3))])
+def test_dat_counts_on_when_its_32_bits_of_time_are_used_up(tmp_path, t_range, kept):
+    events = some_events(SIZE, 4)
+    events['t'] = [2**32 - 2, 2**32 - 1, 0, 1]
+    write_dat(tmp_path / 'a.dat', events)
+    events['t'][2:] += 2**32
+    recording = read_events(tmp_path / 'a.dat', t_range=t_range)
+    np.testing.assert_array_equal(recording.events, events[kept])
+    assert list(recording.report.repaired.values()) == [sum(events['t'][kept] >= 2**32)]
+    assert 'overflow of the counter' in str(recording.report)
+
+
+@pytest.mark.parametrize(('counter', 'expected'), [
+    ([13, 15, 0, 2], [13, 15, 16, 18]),
+    ([9, 12, 4, 6], [9, 12, 4, 6]),  # a fall by half the range is out of order, no overflow
+    ([9, 12, 3, 6], [9, 12, 19, 22]),
+    ([5, 4, 9, 13, 12], [5, 4, 9, 13, 12]),  # more than half the range, in steps that are less
+    ([15, 0, 15, 1], [15, 16, 15, 17]),  # out of order next to the overflow
+    ([0, 15, 1], [0, 15, 17]),
+    ([14, 1, 14, 1, 14, 1], [14, 17, 14, 17, 14, 17]),
+    ([], []),
+])
+def test_a_counter_of_four_bits_is_unwrapped(counter, expected):
+    assert times.unwrap(np.array(counter, np.uint32), 4).tolist() == expected
+
+
+def test_evt3_time_that_is_a_little_out_of_order_is_no_overflow(tmp_path):
+    write_raw(tmp_path / 'a.raw', [0, 8 << 12 | 2000, 6 << 12 | 1, 2 << 12, 8 << 12 | 1999, 6 << 12 | 1, 2 << 12])
+    assert read_events(tmp_path / 'a.raw').events['t'].tolist() == [(1999 << 12) + 1, (2000 << 12) + 1]

@@ -54,7 +54,10 @@ def test_polarities_as_published_data_has_them(tmp_path, polarity):
     assert read_events(path, size=SIZE).events['p'].tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize(('polarity', 'found'), [([-1, 0, 1], '-1, 0, 1'), ([0, 255, 1], '0, 1, 255'), ([0.5], '0.5')])
+@pytest.mark.parametrize(('polarity', 'found'), [
+    ([-1, 0, 1], '-1, 0, 1; event 1 has p = 0'), ([0, 255, 1], '0, 1, 255; event 1 has p = 255'),
+    ([1, 0.5], '0.5, 1.0; event 1 has p = 0.5'), ([0, 1, -1], '-1, 0, 1; event 0 has p = 0'),
+])
 def test_other_polarities_are_refused_with_what_was_found(tmp_path, polarity, found):
     path = save(tmp_path / 'a.npz', t=range(len(polarity)), p=polarity)
     with pytest.raises(ValueError, match=rf'a\.npz: polarities must be .*but there are {found}'):
@@ -171,6 +174,9 @@ def test_a_size_that_contradicts_the_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize(('arguments', 'reason'), [
     ({'size': (0, 34)}, r'`size` must be \(height, width\)'),
+    ({'size': 4}, r'`size` must be \(height, width\).*but got 4'),
+    ({'size': (34.5, 34)}, r'`size` must be \(height, width\)'),
+    ({'t_range': 5}, r'`t_range` must be \(start, end\)'),
     ({'t_range': (5, 5)}, r'`t_range` must be \(start, end\)'),
     ({'outside': 'ignore'}, "`outside` must be 'raise', 'drop' or 'clip', but got 'ignore'"),
     ({'time_unit': 'min'}, "`time_unit` must be one of .*but got 'min'"),
@@ -185,3 +191,36 @@ def test_arguments_without_meaning_are_refused(tmp_path, arguments, reason):
 def test_a_report_is_one_line():
     report = Report(9, repaired={'late': 2}, dropped={'invalid': 3}, facts={'twins': 4})
     assert str(report) == '9 events read; repaired 2 (late); dropped 3 (invalid); found 4 (twins)'
+
+
+@pytest.mark.parametrize('dtype', ['i1', 'u1', 'u2', 'i4', 'u8', 'f4'])
+def test_every_type_of_column_gives_the_same_events(tmp_path, dtype):
+    t, x, y, p = [5, 6, 6, 90], [0, 39, 100, 3], [29, 0, 7, 120], [1, 0, 1, 1]
+    path = save(tmp_path / 'a.npz', *(np.array(column, dtype) for column in (t, x, y, p)))
+    recording = read_events(path, size=SIZE, outside='clip', time_unit='us')
+    assert recording.events.tolist() == [(5, 0, 29, 1), (6, 39, 0, 0), (6, 39, 7, 1), (90, 3, 29, 1)]
+    assert recording.events.tobytes() == make_events(*(recording.events[name] for name in 'txyp')).tobytes()
+
+
+def test_moving_to_the_edge_of_a_sensor_that_is_wider_than_the_type_of_the_columns(tmp_path):
+    path = save(tmp_path / 'a.npz', t=[1, 2], x=np.array([255, 4], np.uint8), y=np.array([200, 3], np.uint8))
+    assert read_events(path, size=(30, 400), outside='clip').events['x'].tolist() == [255, 4]
+
+
+def test_an_event_of_the_range_outside_the_sensor_is_named_by_its_place_in_the_file(tmp_path):
+    path = save(tmp_path / 'a.npz', t=[9, 1, 2, 3], x=[0, 0, 0, 40])
+    with pytest.raises(ValueError, match=r'event 3 .*x = 40'):
+        read_events(path, size=SIZE, t_range=(2, 4))
+
+
+def test_a_sensor_size_in_the_file_that_cannot_be_is_refused(tmp_path):
+    write_dat(tmp_path / 'a.dat', some_events((240, 304)), '% Version 2\n% Width 304\n% Height 99999999\n')
+    with pytest.raises(ValueError, match=r'a\.dat: the file says .*\(99999999, 304\)'):
+        read_events(tmp_path / 'a.dat')
+
+
+def test_repetitions_are_counted_after_sorting(tmp_path):
+    path = save(tmp_path / 'a.npz', t=[2, 1, 2, 1, 2], x=[5, 6, 5, 7, 8])
+    recording = read_events(path, size=SIZE)
+    assert recording.events['x'].tolist() == [6, 7, 5, 5, 8]
+    assert recording.report.facts == {'with the time stamp of another': 3, 'identical to another': 1}

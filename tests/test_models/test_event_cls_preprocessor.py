@@ -31,12 +31,22 @@ def test_a_stacked_batch_is_taken_as_a_list_is():
     assert torch.equal(stacked, build()(dict(inputs=list(clips)))['inputs'])
 
 
-def test_shorter_and_smaller_clips_get_empty_steps_and_pixels_behind():
-    long, small = torch.ones(3, 2, 5, 4), torch.ones(2, 2, 4, 3)
-    inputs = build(pad_size_divisor=4)(batch(long, small))['inputs']
+def test_smaller_clips_get_empty_pixels_behind():
+    large, small = torch.ones(3, 2, 5, 4), torch.ones(3, 2, 4, 3)
+    inputs = build(pad_size_divisor=4)(batch(large, small))['inputs']
     assert inputs.shape == (3, 2, 2, 8, 4)
-    assert inputs[:, 0].sum() == long.sum() and inputs[:, 1].sum() == small.sum()
-    assert (inputs[:3, 0, :, :5, :4] == 1).all() and (inputs[:2, 1, :, :4, :3] == 1).all()
+    assert inputs[:, 0].sum() == large.sum() and inputs[:, 1].sum() == small.sum()
+    assert (inputs[:, 0, :, :5, :4] == 1).all() and (inputs[:, 1, :, :4, :3] == 1).all()
+
+
+def test_a_padded_pixel_is_one_without_events():
+    inputs = build(pad_size_divisor=4, mean=[1.0], std=[2.0])(batch(torch.zeros(2, 3, 3)))['inputs']
+    assert inputs.unique().tolist() == [-0.5]
+
+
+def test_clips_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r'same number of time steps, but got \[2, 3\]. Give EventFrames a `T`'):
+        build()(batch(torch.rand(6, 4, 4), torch.rand(4, 4, 4)))
 
 
 def test_counts_become_float_and_are_normalised_only_if_asked():
@@ -65,7 +75,17 @@ def test_a_clip_of_other_channels_is_refused(shape):
         build()(batch(torch.rand(shape)))
 
 
-@pytest.mark.parametrize('channels', [0, 1.0])
+@pytest.mark.parametrize('channels', [0, 1.0, True])
 def test_channels_must_be_positive(channels):
     with pytest.raises(ValueError, match=f'`channels` must be a positive integer, but got {channels!r}'):
         build(channels=channels)
+
+
+@pytest.mark.parametrize('kwargs, problem', [
+    (dict(to_rgb=True), '`to_rgb` must be False: event frames have no colours'),
+    (dict(mean=[1.0]), r'but got \[1.0\] and None'),
+    (dict(mean=[1.0] * 3, std=[1.0] * 3), 'must both be None or have 1 or 2 numbers'),
+])
+def test_arguments_that_do_not_fit_are_refused(kwargs, problem):
+    with pytest.raises(ValueError, match=problem):
+        build(**kwargs)

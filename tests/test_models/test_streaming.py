@@ -9,8 +9,7 @@ from small_nets import firing, flat, loss, strengthen, tensor
 from spikingjelly.activation_based.neuron import LIFNode
 from torch import Tensor, nn
 
-from spikemm.models import MetaSpikeFormer, SpikeLinearClsHead, reparameterize
-from spikemm.models.streaming import forward_with_state
+from spikemm.models import MetaSpikeFormer, SpikeLinearClsHead, forward_with_state, reparameterize
 from spikemm.neurons import LIF
 
 
@@ -65,6 +64,18 @@ def test_pieces_fire_and_predict_as_the_whole_sequence(kwargs, size):
     for name, s in stream(module, x, len(x))[1].items():
         assert torch.equal(spikes[name], s), name
     torch.testing.assert_close(logits, module(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.cuda
+@torch.no_grad()
+def test_pieces_fire_on_a_gpu_as_on_the_cpu():
+    module, x = net(), frames()
+    firing(module, lambda: module(x))
+    logits, spikes, state = stream(module, x, 2)
+    on_gpu, found, potentials = stream(module.cuda(), x.cuda(), 2)
+    for name, s in spikes.items():
+        assert torch.equal(found[name].cpu(), s), name
+    torch.testing.assert_close((on_gpu.cpu(), {name: v.cpu() for name, v in potentials.items()}), (logits, state))
 
 
 # In float32 a convolution of another batch size may round otherwise, and a potential on the threshold fire otherwise.

@@ -3,7 +3,7 @@ import pytest
 from spikingjelly.datasets.utils import integrate_events_by_fixed_duration, integrate_events_by_fixed_frames_number
 
 from spikemm.datasets.events import make_events
-from spikemm.ops.event_frames import _in_layout, event_frames
+from spikemm.ops.event_frames import _in_layout, event_frames, frame_cuts
 
 EPOCH = 1_600_000_000_000_000  # a camera that stamps the time of day, in us
 
@@ -256,6 +256,7 @@ def test_read_only_and_strided_events_are_taken():
     ('T must', dict(T=0)), ('T must', dict(T=2.0)), ('T must', dict()), ('T must', dict(split='number')),
     ('split must be one of', dict(T=2, split='count')), ('kind must be one of', dict(T=2, kind='frame')),
     ('size must', dict(T=2, size=(0, 3))), ('size must', dict(T=2, size=(3,))),
+    ('size must', dict(T=2, size=4)), ('size must', dict(T=2, size='44')),
     ('duration must', dict(T=2, duration=5)), ('duration must', dict(T=2, split='duration')),
     ('duration must', dict(T=2, split='duration', duration=0)),
     ('tau must', dict(T=2, tau=3.0)), ('tau must', dict(T=2, kind='time_surface')),
@@ -266,3 +267,25 @@ def test_read_only_and_strided_events_are_taken():
 def test_arguments_that_do_not_fit_are_refused(message, arguments):
     with pytest.raises(ValueError, match=message):
         event_frames(SEVEN, (2, 3), **arguments)
+
+
+@pytest.mark.parametrize(('arguments', 'cuts', 'edges'), [
+    (dict(T=3), [0, 3, 6, 7], [10, 16, 22, 30]),
+    (dict(T=3, split='number'), [0, 2, 4, 7], [10, 11, 19, 30]),
+    (dict(split='duration', duration=10), [0, 4, 7], [10, 20, 30]),
+    (dict(T=4, split='duration', duration=9, t_range=(15, 31)), [3, 6, 7, 7, 7], [15, 24, 33, 42, 51]),
+])
+def test_cuts_and_edges_by_hand(arguments, cuts, edges):
+    found = frame_cuts(SEVEN['t'], **arguments)
+    assert [part.tolist() for part in found] == [cuts, edges]
+
+
+def test_a_wrong_time_stamp_does_not_fill_the_memory():
+    array = events((0, 0, 0, 1), (3_600_000_000, 0, 0, 1))  # an hour later
+    with pytest.raises(ValueError, match=r'at most 1,000,000 and 8 GiB, but got 360,000 of 10000 us and 44 GiB for '
+                                         r'3,600.0 s.* Give T, a t_range or a longer duration'):
+        event_frames(array, (128, 128), split='duration', duration=10_000)
+    with pytest.raises(ValueError, match='but got 3,600,000 of 1000 us for 3,600'):
+        frame_cuts(array['t'], split='duration', duration=1000)
+    frames = event_frames(array, (128, 128), 3, split='duration', duration=10_000)
+    assert frames.sum() == 1

@@ -21,7 +21,8 @@ load = dict(type='LoadImageFromFile', color_type='grayscale')
 train_dataloader = dict(
     batch_size=8, num_workers=2, sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='CustomDataset', data_root='{images}', pipeline=[
-        load, dict(type='RandomCrop', crop_size=32, padding=4), dict(type='PackInputs')]))
+        load, dict(type='RandomCrop', crop_size=32, padding=4), dict(type='RandomFlip', prob=1.0),
+        dict(type='PackInputs')]))
 val_dataloader = dict(
     batch_size=8, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='CustomDataset', data_root='{images}', pipeline=[load, dict(type='PackInputs')]))

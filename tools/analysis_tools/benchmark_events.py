@@ -7,22 +7,28 @@ Simulated are moving edges, which is what a camera mostly sees, and uniform nois
 Columns: million events a second of ours and of SpikingJelly, and SpikingJelly's time divided by ours: the median of the
 rounds' ratios, with the smallest and largest. Each round runs everything once, one after the other, so that a change in
 the machine's speed meets all. SpikingJelly knows counts only, so every row is compared with its counts by the same
-split; its columns are made beforehand, int64 as those of its AEDAT reader. The last rows are the whole transform on
-events in memory, as a data loader runs it: for SpikingJelly its frames and their cast to float32.
+split; its columns are made beforehand, int64 as those of its AEDAT reader. The rows "transform" are the whole transform
+on events in memory, as a data loader runs it: for SpikingJelly its frames and their cast to float32. The last rows
+begin with a file, which the operating system has in memory: LoadEvents, which also checks and counts, and EventFrames
+against np.load or load_ATIS_bin, which do not, and SpikingJelly's frames. For N-MNIST's format (.bin) the pixels are
+folded into the 256 x 240 that it can hold.
 """
 
 import argparse
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
-from spikingjelly.datasets.utils import integrate_events_by_fixed_frames_number
+from spikingjelly.datasets.utils import integrate_events_by_fixed_frames_number, load_ATIS_bin
 
-from spikemm.datasets.events import make_events, read_events
-from spikemm.datasets.transforms import EventFrames
+from spikemm.datasets.events import make_events, read_events, write_atis
+from spikemm.datasets.events.atis import MAX_T, OVERFLOW_ROW
+from spikemm.datasets.transforms import EventFrames, LoadEvents
 from spikemm.ops.event_frames import event_frames
 
 DAVIS346 = (260, 346)
@@ -81,6 +87,32 @@ def runs_of(events: np.ndarray, size: tuple[int, int], T: int) -> dict[str, tupl
     return runs
 
 
+def runs_from_files(events: np.ndarray, size: tuple[int, int], T: int, folder: Path) -> dict:
+    """What is timed with reading: a file of either format, which is written here."""
+    npz, atis, atis_size = folder / 'events.npz', folder / 'events.bin', (OVERFLOW_ROW, 256)
+    np.savez(npz, **{name: events[name] for name in 'txyp'})
+    t = np.minimum(events['t'] - events['t'][0], MAX_T - 1)
+    write_atis(atis, make_events(t, events['x'] % atis_size[1], events['y'] % atis_size[0], events['p']))
+    load, runs = LoadEvents(), {}
+
+    def theirs(read: Callable, path: Path, size: tuple[int, int], split: str) -> np.ndarray:
+        columns = read(path)
+        columns = {name: columns[name] for name in 'txyp'}  # of an .npz each access reads
+        return integrate_events_by_fixed_frames_number(columns, split, T, *size).astype(np.float32)
+
+    for path, read, sensor in ((npz, np.load, size), (atis, load_ATIS_bin, atis_size)):
+        for split in ('time', 'number'):
+            transform = EventFrames(T, split=split)
+            runs[f'from a {path.suffix} file, count, by {split}'] = (
+                lambda path=path, sensor=sensor, transform=transform: transform(
+                    load(dict(event_path=str(path), sensor_size=sensor))),
+                lambda read=read, path=path, sensor=sensor, split=split: theirs(read, path, sensor, split))
+        runs[f'from a {path.suffix} file, events only'] = (
+            lambda path=path, sensor=sensor: read_events(path, size=sensor),
+            lambda read=read, path=path: [read(path)] if path == atis else list(read(path).values()))
+    return runs
+
+
 def timed(run: Callable) -> float:
     start = time.perf_counter()
     run()
@@ -88,7 +120,14 @@ def timed(run: Callable) -> float:
 
 
 def table(title: str, events: np.ndarray, size: tuple[int, int], args: argparse.Namespace) -> None:
-    runs = runs_of(events, size, args.T)
+    with tempfile.TemporaryDirectory() as folder:
+        measure(title, events, size, args, runs_of(events, size, args.T)
+                | runs_from_files(events, size, args.T, Path(folder)))
+
+
+def measure(
+    title: str, events: np.ndarray, size: tuple[int, int], args: argparse.Namespace, runs: dict,
+) -> None:
     for split in ('time', 'number'):
         ours, theirs = (run() for run in runs[f'count, by {split}'])
         if not np.array_equal(ours, theirs):

@@ -20,12 +20,13 @@ from spikemm.apis.inferencers.events import EventInferencer
 from spikemm.engine.cpu import flush_denormals
 
 
-def ways(inferencer: EventInferencer, windows_ms: list[float]) -> Iterator[tuple[str, Callable[[str], dict]]]:
-    """Ways of predicting a recording, by name."""
-    def end_of_stream(path: str, window_us: int | None = None) -> dict:
-        return list(inferencer.stream(path, window_us))[-1]
+def ways(inferencer: EventInferencer, windows_ms: list[float]) -> Iterator[tuple[str, Callable[[dict], dict]]]:
+    """Ways of predicting a sample, by name."""
+    def end_of_stream(sample: dict, window_us: int | None = None) -> dict:
+        *_, last = inferencer.stream(sample, window_us)
+        return last
 
-    yield 'whole recording', lambda path: inferencer(path)[0]
+    yield 'whole recording', lambda sample: inferencer([sample])[0]
     yield "stream, the config's windows", end_of_stream
     for ms in windows_ms:
         yield f'stream, windows of {ms:g} ms', partial(end_of_stream, window_us=round(ms * 1000))
@@ -53,7 +54,7 @@ def main() -> None:
     print(f'{len(samples)} recordings\n\n| | top-1 (%) | same class (%) | difference |\n|:--|:-:|:-:|:-:|')
     whole: list[dict] = []
     for name, predict in ways(inferencer, args.window_ms):
-        found = [predict(sample['event_path']) for sample in samples]
+        found = [predict(sample) for sample in samples]
         whole = whole or found
         pairs = list(zip(found, whole, strict=True))
         right = np.mean([p['pred_label'] == sample['gt_label'] for p, sample in zip(found, samples, strict=True)])

@@ -20,6 +20,7 @@ from spikemm.datasets.transforms import LoadEvents
 from spikemm.datasets.transforms.event_frames import EventFrames
 from spikemm.models.data_preprocessors.event_cls import split_time
 from spikemm.models.streaming import State, forward_with_state
+from spikemm.ops.event_frames import frame_cuts
 from spikemm.visualization.events import draw_frame
 
 Events = str | Path | np.ndarray | Recording
@@ -59,6 +60,10 @@ class EventInferencer(Inferencer):
         inferencer('a.bin')  # [{'pred_label': 3, 'pred_class': '3', 'pred_score': 0.98, 'pred_scores': ...}]
         for window in inferencer.stream('a.bin', window_us=10_000):
             print(window['end'], window['pred_class'], window['pred_score'])
+
+        state = None
+        for events in camera:  # arrays of the events of one window after the other
+            prediction, state = inferencer.step(inferencer.to_frames(events), state)
     """
 
     scope = 'mmpretrain'
@@ -87,28 +92,25 @@ class EventInferencer(Inferencer):
         return super().__call__([inputs] if isinstance(inputs, Recording) else inputs, batch_size)
 
     def preprocess(self, recording: Events | dict) -> dict:
-        if isinstance(recording, dict):
-            return self.pipeline(self.load(dict(recording)))
-        events, size = self.read(recording)
-        name = str(recording) if isinstance(recording, str | Path) else 'an array'
-        return self.pipeline(dict(event_path=name, events=events, sensor_size=size))
+        return self.pipeline(self.read(recording))
 
-    def read(self, recording: Events) -> tuple[np.ndarray, tuple[int, int]]:
-        """Return the events and the size (height, width) of the sensor.
+    def read(self, recording: Events | dict) -> dict:
+        """Return the ``events`` of a recording, the ``sensor_size`` (height, width) and, of a part, its ``t_range``.
 
         Raises:
             OSError, ValueError: The recording cannot be read, has no event, or has no known size.
         """
+        if isinstance(recording, dict):
+            return self.load(dict(recording))
         if isinstance(recording, str | Path):
-            results = self.load(dict(event_path=str(recording), sensor_size=self.sensor_size))
-            return results['events'], results['sensor_size']
+            return self.load(dict(event_path=str(recording), sensor_size=self.sensor_size))
         if isinstance(recording, np.ndarray):
             recording = Recording(recording, self.sensor_size, None)
         events, size, _ = recording
         if not {*EVENT_DTYPE.names} <= {*(events.dtype.names or ())} or not len(events) or size is None:
             raise ValueError('A recording that is an array must have at least one event, the fields t, x, y, p and, in '
                              f'the config, a `sensor_size`, but got {len(events)} of {events.dtype} and {size}.')
-        return events, size
+        return dict(event_path='an array', events=events, sensor_size=size)
 
     def postprocess(self, result: DataSample) -> dict:
         return self.prediction(result.pred_score)
@@ -126,7 +128,7 @@ class EventInferencer(Inferencer):
         """Predict what a stream shows, from the frames that came in and the state before them.
 
         Args:
-            frames: One or more time steps ``[T, C, H, W]`` as the config's pipeline makes them.
+            frames: One or more time steps ``[T, C, H, W]``, each as :meth:`to_frames` makes it.
             state: What the step before returned; None begins a stream. It is not changed.
             half_life: Time steps after which a frame counts half. None, counting all since the beginning equally,
                 predicts at the end what a call predicts.
@@ -147,13 +149,36 @@ class EventInferencer(Inferencer):
         prediction['window_scores'] = logits[0].softmax(-1).cpu().numpy()
         return prediction, StreamState(potentials, evidence, steps)
 
+    def to_frames(self, events: np.ndarray, sensor_size: tuple[int, int] | None = None) -> Tensor:
+        """Make of a window's events, as a camera delivers them, what :meth:`step` takes.
+
+        Args:
+            events: All events of the window, or none, with the fields of ``EVENT_DTYPE``.
+            sensor_size: Height and width of the sensor; None takes that of the config's test dataset.
+
+        Returns:
+            One time step ``[1, C, H, W]``.
+
+        Raises:
+            ValueError: The size is not known, or the config's frames depend on events outside of them.
+        """
+        self._check_streamable()
+        sensor_size = sensor_size or self.sensor_size
+        if sensor_size is None:
+            raise ValueError('`sensor_size` must be given where the config has none, but got None.')
+        t_range = None if len(events) else (0, 1)  # where there is no event, there must be a time
+        with DefaultScope.overwrite_default_scope(self.scope):
+            results = self.window_pipeline(dict(events=events, sensor_size=sensor_size, t_range=t_range))
+        return self.split(results['inputs'])
+
     def stream(
-        self, recording: Events, window_us: int | None = None, *, half_life: float | None = None,
+        self, recording: Events | dict, window_us: int | None = None, *, half_life: float | None = None,
     ) -> Iterator[dict]:
         """Predict a recording window after window, each as one time step of the network.
 
         Args:
-            recording: The recording. For a source without end, call :meth:`step`.
+            recording: The recording, or what a dataset's ``get_data_info`` returns. For a source without end, call
+                :meth:`to_frames` and :meth:`step`.
             window_us: Length of a window in us. None takes the frames of the config: the last prediction is then that
                 of a call.
             half_life: As of :meth:`step`, in windows.
@@ -163,23 +188,25 @@ class EventInferencer(Inferencer):
             event at ``end`` belongs to the next window) and its ``frame [C, H, W]``.
 
         Raises:
-            ValueError: ``window_us`` is not positive, or the config's frames depend on events outside of them.
+            ValueError: ``window_us`` is not positive or makes too many windows, or the config's frames depend on events
+                outside of them.
         """
         if window_us is not None and window_us < 1:
             raise ValueError(f'`window_us` must be at least 1, but got {window_us!r}.')
+        self._check_streamable()
+        return self._stream(self.read(recording), window_us, half_life)
+
+    def _stream(self, results, window_us, half_life) -> Iterator[dict]:
+        state = None
+        for start, end, events in windows(results, window_us, self.frames):
+            frames = self.to_frames(events, results['sensor_size'])
+            prediction, state = self.step(frames, state, half_life=half_life)
+            yield dict(prediction, start=start, end=end, frame=frames[0].numpy())
+
+    def _check_streamable(self) -> None:
         if self.frames.kwargs['kind'] not in STREAMABLE:
             raise ValueError(f'To stream, `kind` of EventFrames must be one of {STREAMABLE}, whose frames depend on no '
                              f'event before or after them, but got {self.frames.kwargs["kind"]!r}.')
-        return self._stream(*self.read(recording), window_us, half_life)
-
-    def _stream(self, events, sensor_size, window_us, half_life) -> Iterator[dict]:
-        state, whole = None, (int(events['t'][0]), int(events['t'][-1]) + 1)  # a part without events needs a time
-        for start, end, part in cut(events, window_us, self.frames):
-            with DefaultScope.overwrite_default_scope(self.scope):
-                results = dict(events=part, sensor_size=sensor_size, t_range=whole)
-                frames = self.split(self.window_pipeline(results)['inputs'])
-            prediction, state = self.step(frames, state, half_life=half_life)
-            yield dict(prediction, start=start, end=end, frame=frames[0].numpy())
 
     def split(self, inputs: Tensor) -> Tensor:
         """Return what the pipeline packs, ``[T * C, H, W]``, as ``[T, C, H, W]``."""
@@ -225,28 +252,18 @@ def event_pipelines(steps: Sequence[dict]) -> tuple[Compose, Compose, LoadEvents
     return whole, window, TRANSFORMS.build(load), TRANSFORMS.build(frames)
 
 
-def cut(events: np.ndarray, window_us: int | None, frames: EventFrames) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Cut events into windows of ``window_us`` or, if that is None, into the frames that ``frames`` makes of them.
+def windows(results: dict, window_us: int | None, frames: EventFrames) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Cut a recording into windows of ``window_us`` or, if that is None, into the frames that ``frames`` makes of it.
 
     Yields:
         Start and end in us, and the events of a window.
     """
-    t, T, (split, duration) = events['t'], frames.T, (frames.kwargs['split'], frames.kwargs['duration'])
-    first, last = int(t[0]), int(t[-1])
-    if window_us is None and split == 'number':
-        cuts = np.append(len(t) // T * np.arange(T), len(t))
-        edges = np.append(t[cuts[:-1]], last)
-    else:
-        if window_us is None and split == 'time':
-            step, number = (last - first) // T, T
-        else:
-            step = window_us or duration
-            number = max(1, -(-(last - first) // step))
-            T = number if window_us or T is None else T
-        edges = first + step * np.arange(T + 1)
-        cuts = np.searchsorted(t, edges)
-        cuts[number:] = len(t)  # the last window takes an event at its end, too
-    if cuts[-1] == len(t):
-        edges[-1] = max(edges[-1], last + 1)
-    for k in range(T):
+    events, split, T, duration = results['events'], frames.kwargs['split'], frames.T, frames.kwargs['duration']
+    if window_us is not None:
+        split, T, duration = 'duration', None, window_us
+    cuts, edges = frame_cuts(events['t'], T, split=split, duration=duration, t_range=results.get('t_range'))
+    edges[1:] += split == 'number'  # its frames end with an event, a window after it
+    if len(events) and cuts[-1] == len(events):
+        edges[-1] = max(edges[-1], events['t'][-1] + 1)
+    for k in range(len(cuts) - 1):
         yield int(edges[k]), int(edges[k + 1]), events[cuts[k]:cuts[k + 1]]

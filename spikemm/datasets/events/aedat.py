@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from spikemm.datasets.events.header import read_lines
-from spikemm.datasets.events.recording import Columns
+from spikemm.datasets.events.recording import Columns, NeedsSetting
 
 SENSORS = {
     r'dvs128': (128, 128),
@@ -35,11 +35,13 @@ def read_aedat(path: Path, size: tuple[int, int] | None, t_range: tuple[int, int
 
     Args:
         path: The file.
-        size: Height and width of the sensor; of a 2.0 file whose header does not name the camera, it tells which one.
+        size: Height and width of the sensor; of a 2.0 file whose header does not name the camera, it tells which one,
+            and must be one of ``SENSORS``.
         t_range: Start and end in us, or None; of a 3.1 file only the packets are decoded that the range needs.
 
     Raises:
         ValueError: It is another version or format, or the file is cut off.
+        NeedsSetting: Neither a 2.0 file nor ``size`` tells which camera it is of.
     """
     with path.open('rb') as file:
         if not file.read(9).startswith(b'#!AER-DAT'):
@@ -57,16 +59,17 @@ def read_aedat(path: Path, size: tuple[int, int] | None, t_range: tuple[int, int
 def read_aedat2(path: Path, file: BinaryIO, size: tuple[int, int] | None) -> Columns:
     """Read pairs of address and time stamp in us, 32 bits each, highest byte first."""
     lines = read_lines(file, b'#', 'end of ascii header')
-    camera = find_sensor(line for line in lines if line.lower().startswith('aechip')) or size
-    if camera is None:
-        raise ValueError(f'{path}: its header names no known camera, which tells how to read the addresses; give '
-                         'size=(height, width), (128, 128) for a DVS128, (180, 240) or (260, 346) for a DAVIS.')
+    camera = find_sensor(line for line in lines if line.lower().startswith('aechip')) or (size and tuple(size))
+    if camera not in SENSORS.values():
+        raise NeedsSetting(f'{path}: its header names no known camera, which tells how to read the addresses; give '
+                           f'size=(height, width), (128, 128) for a DVS128, one of {tuple(SENSORS.values())[1:]} for a '
+                           f'DAVIS, but not {camera!r}.')
     data, start = file.read(), file.tell()
     if len(data) % 8:
         raise ValueError(f'{path}: it ends inside an event of 8 bytes, at byte {start}.')
-    words = np.frombuffer(data, '>u4').astype(np.int64).reshape(-1, 2)
-    decode = decode_dvs128 if tuple(camera) == DVS128 else decode_davis
-    return decode(words[:, 0], words[:, 1], tuple(camera))
+    words = np.frombuffer(data, '>u4').astype(np.uint32).reshape(-1, 2)
+    decode = decode_dvs128 if camera == DVS128 else decode_davis
+    return decode(words[:, 0], words[:, 1], camera)
 
 
 def decode_dvs128(address: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> Columns:
@@ -78,7 +81,8 @@ def decode_dvs128(address: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> 
     pixel = address & 0x8000 == 0
     facts = {'words that are no events of pixels': int((~pixel).sum())} if not pixel.all() else {}
     address, t = address[pixel], t[pixel]
-    return Columns(t, 127 - (address >> 8 & 127), 127 - (address >> 1 & 127), 1 - (address & 1), size, facts=facts)
+    x, y = 127 - (address >> 8 & 127), 127 - (address >> 1 & 127)
+    return Columns(t, x, y, 1 - (address & 1), size, facts=facts, t_bits=32)
 
 
 def decode_davis(address: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> Columns:
@@ -88,9 +92,9 @@ def decode_davis(address: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> C
     """
     pixel = address & 0x80000400 == 0
     facts = {'words that are no events of pixels': int((~pixel).sum())} if not pixel.all() else {}
-    address, t = address[pixel], t[pixel]
+    address, t = address[pixel].astype(np.int64), t[pixel]  # signed: a pixel may turn out to be below 0
     x, y = size[1] - 1 - (address >> 12 & 0x3ff), size[0] - 1 - (address >> 22 & 0x1ff)
-    return Columns(t, x, y, address >> 11 & 1, size, facts=facts)
+    return Columns(t, x, y, address >> 11 & 1, size, facts=facts, t_bits=32)
 
 
 class Packet(NamedTuple):
@@ -131,6 +135,7 @@ def read_aedat3(path: Path, file: BinaryIO, t_range: tuple[int, int] | None) -> 
         raise ValueError(f'{path}: its packets must be in the format RAW, but the header says {stated!r}.')
     packets = list(polarity_packets(path, file))
     source = packets[0].camera if packets else None
+    others = sum(packet.valid for packet in packets if packet.camera != source)
     packets = [packet for packet in packets if packet.camera == source]
     first, last, partial = 0, len(packets), t_range is not None and any(packet.valid for packet in packets)
     if t_range is not None:
@@ -143,7 +148,8 @@ def read_aedat3(path: Path, file: BinaryIO, t_range: tuple[int, int] | None) -> 
     data, t = words[valid].T
     size = find_sensor(line for line in lines if line.lower().startswith(f'source {source}:'))
     before = sum(packet.valid for packet in packets[:first])
-    return Columns(t, data >> 17, data >> 2 & 0x7fff, data >> 1 & 1, size, before, partial, dropped)
+    facts = {'of other cameras': others} if others else {}
+    return Columns(t, data >> 17, data >> 2 & 0x7fff, data >> 1 & 1, size, before, partial, dropped, facts)
 
 
 def polarity_packets(path: Path, file: BinaryIO) -> Iterator[Packet]:

@@ -23,8 +23,13 @@ def read_aedat4(path: Path) -> Columns:
     with path.open('rb') as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise ValueError(f'{path}: it is no AEDAT 4 file, which begins with #!AER-DAT4.0.')
-    packets = []
-    count = None
+        length = int.from_bytes(file.read(4), 'little')
+        header = file.read(min(length, path.stat().st_size))  # not memory for what a damaged length says
+    try:
+        header[header.find(b'<dv'):header.rfind(b'>') + 1].decode()  # the decoder takes it unseen, and may crash
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: the header is damaged or cut off ({error}).') from error
+    packets, others, count = [], 0, None
     try:
         decoder = aedat.Decoder(str(path))
         count = 0
@@ -36,14 +41,21 @@ def read_aedat4(path: Path) -> Columns:
             count += 1
             if packet['stream_id'] == first:
                 packets.append(packet['events'])
-    except RuntimeError as error:  # the only class of error that the decoder has
+            elif packet['stream_id'] in streams:
+                others += len(packet['events'])
+    except BaseException as error:
+        # the decoder has two classes of errors; that of a panic in Rust, which damage can cause, is no Exception, so
+        # that nothing else would catch it, and is known by its name only
+        if not isinstance(error, RuntimeError) and type(error).__name__ != 'PanicException':
+            raise
         where = 'the header' if count is None else f'the packet at byte {find_packet(path, count)}'
         raise ValueError(f'{path}: {where} is damaged or cut off ({error}).') from error
     size = streams[first]['height'], streams[first]['width']
     if not packets:
         raise ValueError(f'{path}: the recording holds no event.')
     events = np.concatenate(packets)
-    return Columns(events['t'], events['x'], events['y'], events['on'], size)
+    facts = {'of other cameras': others} if others else {}
+    return Columns(events['t'], events['x'], events['y'], events['on'], size, facts=facts)
 
 
 def find_packet(path: Path, number: int) -> int:

@@ -9,6 +9,8 @@ from spikemm.datasets.events.recording import Columns
 OVERFLOW_ROW = 240  # a word with this row is no event but says that the counter of the time stamps overflowed
 OVERFLOW_US = 1 << 13
 MAX_T = 1 << 23
+WORD = np.dtype({'names': ['x', 'y', 'rest'], 'formats': ['u1', 'u1', '>u4'], 'offsets': [0, 1, 1], 'itemsize': 5})
+"""An event; the last three bytes are read as four, together with the row before them."""
 
 
 def read_atis(path: Path) -> Columns:
@@ -26,14 +28,13 @@ def read_atis(path: Path) -> Columns:
     data = np.fromfile(path, np.uint8)
     if len(data) % 5:
         raise ValueError(f'{path}: it ends inside an event of 5 bytes, at byte {len(data)}.')
-    words = data.reshape(-1, 5)
-    x, y = words[:, 0], words[:, 1]
-    low = words[:, 2:].astype(np.int64)
-    t = (low[:, 0] & 127) << 16 | low[:, 1] << 8 | low[:, 2]
-    p = words[:, 2] >> 7
+    words = data.view(WORD)
+    x, y = words['x'].copy(), words['y'].copy()  # one after the other in memory: they are gone through several times
+    rest = words['rest'].astype(np.uint32)
+    t, p = rest & MAX_T - 1, rest >> 23 & 1
     overflow = y == OVERFLOW_ROW
     if overflow.any():
-        t += np.cumsum(overflow) * OVERFLOW_US
+        t = t + np.cumsum(overflow) * OVERFLOW_US
         t, x, y, p = (column[~overflow] for column in (t, x, y, p))
     return Columns(t, x, y, p)
 

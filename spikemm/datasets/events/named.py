@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -24,6 +23,9 @@ ALIASES = {
 GROUPS = ('', 'events', 'CD/events', 'prophesee/left')
 """Where they are in an HDF5 file: at the top, in DSEC, in Prophesee's files and in M3ED."""
 
+DAMAGED_HDF5 = (OSError, KeyError, RuntimeError, TypeError, UnicodeDecodeError)
+"""What h5py raises for a damaged file, and the first for a compression that is not installed."""
+
 
 def read_numpy(path: Path) -> Columns:
     """Read an ``.npz`` with one array a column, or an ``.npy`` or ``.npz`` with one structured array.
@@ -39,7 +41,7 @@ def read_numpy(path: Path) -> Columns:
         if not isinstance(data, np.ndarray):
             with data:
                 data = {name: data[name] for name in data.files}
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
+    except Exception as error:  # of NumPy, zip, zlib and Python's tokenizer, whichever meets the damage
         raise ValueError(f'{path}: NumPy cannot read it ({error}).') from error
     if isinstance(data, dict) and len(data) == 1:
         data = next(iter(data.values()))
@@ -75,9 +77,9 @@ def read_hdf5(path: Path, t_range: tuple[int, int] | None, time_unit: str | None
                 raise ValueError(f'{path}: the recording holds no event.')
             if time_unit is None and t[:1].dtype.kind == 'f':
                 check_times(path, t[:], time_unit)  # refuses them; with a unit, the bisection reads a few only
-            part = find_part(t, t_range, lambda value: int(to_microseconds(value, time_unit or 'us')))
+            part = find_part(path, t, t_range, lambda value: int(to_microseconds(value, time_unit or 'us')))
             return Columns(t[part], x[part], y[part], p[part], first=part.start, partial=t_range is not None)
-    except OSError as error:  # of the file and of a compression that is not there
+    except DAMAGED_HDF5 as error:
         hint = ' Try `pip install hdf5plugin`, and import it first.' if 'filter' in str(error) else ''
         raise ValueError(f'{path}: h5py cannot read it ({error}).{hint}') from error
 
@@ -89,14 +91,27 @@ def find_datasets(path: Path, file: 'h5py.File') -> list:
         if isinstance(group, Mapping):
             columns = find_columns(group)
             if columns:
-                return [group[columns[key]] for key in 'txyp']
+                return check_lengths(path, [group[columns[key]] for key in 'txyp'])
         elif group.dtype.names is None:
             raise refuse_unnamed(path, group.shape)
         elif columns := find_columns(group.dtype.names):
+            check_lengths(path, [group])
             return [group.fields(columns[key]) for key in 'txyp']
     found = []
     file.visit(found.append)
     raise ValueError(f"{path}: t, x, y and p must be at the top or in one of {GROUPS[1:]}, but it has {found}.")
+
+
+def check_lengths(path: Path, columns: list) -> list:
+    """Return the columns of an HDF5 file if they are datasets of one length.
+
+    Raises:
+        ValueError: They are groups, single values or tables, or their lengths differ.
+    """
+    shapes = {getattr(column, 'shape', None) for column in columns}
+    if len(shapes) > 1 or len(next(iter(shapes)) or ()) != 1:
+        raise ValueError(f'{path}: t, x, y and p must have one length, but it has {columns}.')
+    return columns
 
 
 def find_columns(names: Iterable[str]) -> dict[str, str] | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from spikemm.datasets.events.header import read_lines
 from spikemm.datasets.events.recording import Columns
-from spikemm.datasets.events.times import find_part
+from spikemm.datasets.events.times import find_part, unwrap
 
 DAT_EVENT = np.dtype([('t', '<u4'), ('data', '<u4')])
 DAT_TYPES = (0x00, 0x0C)  # Event2d and EventCD
@@ -29,12 +29,15 @@ def read_dat(path: Path, t_range: tuple[int, int] | None) -> Columns:
         t_range: Start and end in us, or None.
 
     Raises:
-        ValueError: It is another format, holds other than events of pixels, or ends inside an event.
+        ValueError: It is another format or version, holds other than events of pixels, or ends inside an event.
     """
     with path.open('rb') as file:
         header = read_header(path, file)
         kind = file.read(2)
         start = file.tell()
+    version = header.get('version', '1')
+    if version not in ('1', '2'):
+        raise ValueError(f'{path}: it must be of version 1 or 2, but its header says {version!r}.')
     if len(kind) < 2 or kind[0] not in DAT_TYPES or kind[1] != DAT_EVENT.itemsize:
         raise ValueError(f'{path}: at byte {start - len(kind)}, behind the header, must be the type of the events, 0 '
                          f'or 12, and their size, 8, but there is {list(kind)}.')
@@ -44,13 +47,13 @@ def read_dat(path: Path, t_range: tuple[int, int] | None) -> Columns:
     if not length:
         raise ValueError(f'{path}: the recording holds no event.')
     words = np.memmap(path, DAT_EVENT, 'r', start)
-    part = find_part(words['t'], t_range)
+    part = find_part(path, words['t'], t_range)
     t, data = words['t'][part], words['data'][part]
-    if header.get('version', '1') < '2':
+    if version == '1':
         x, y, p = data & 0x1ff, data >> 9 & 0xff, data >> 17 & 1
     else:
         x, y, p = data & 0x3fff, data >> 14 & 0x3fff, data >> 28
-    return Columns(t, x, y, p, find_size(header), part.start, t_range is not None)
+    return Columns(t, x, y, p, find_size(header), part.start, t_range is not None, t_bits=32)
 
 
 def read_raw(path: Path) -> Columns:
@@ -89,7 +92,7 @@ def decode_evt2(words: np.ndarray) -> tuple[np.ndarray, ...]:
     high = latest(kind == 8)
     event = np.flatnonzero(kind <= 1)
     word, high = words[event], high[event]
-    t = unwrap(words & 0xfffffff, kind == 8, 28)[high] << 6 | word >> 22 & 63
+    t = unwrap_where(kind == 8, words & 0xfffffff, 28)[high] << 6 | word >> 22 & 63
     return t, word >> 11 & 0x7ff, word & 0x7ff, kind[event], high >= 0
 
 
@@ -118,7 +121,7 @@ def decode_evt3(words: np.ndarray) -> tuple[np.ndarray, ...]:
     base, y, fine, coarse = (latest(kind == code)[event] for code in (3, 0, 6, 8))
     base = np.where(kind[event] == 2, event, base)
     x = (low[base] & 0x7ff) + before[event] - before[base] + offset
-    t = unwrap(low, kind == 8, 12)[coarse] << 12 | np.where(fine > coarse, low[fine], 0)
+    t = unwrap_where(kind == 8, low, 12)[coarse] << 12 | np.where(fine > coarse, low[fine], 0)
     return t, x, low[y] & 0x7ff, low[base] >> 11, (coarse >= 0) & (y >= 0) & (base >= 0)
 
 
@@ -127,12 +130,10 @@ def latest(mask: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(np.where(mask, np.arange(len(mask)), -1))
 
 
-def unwrap(values: np.ndarray, mask: np.ndarray, bits: int) -> np.ndarray:
-    """Add what a counter lost by overflowing, which is a fall by more than half its range; the others pass."""
+def unwrap_where(mask: np.ndarray, values: np.ndarray, bits: int) -> np.ndarray:
+    """Unwrap the counter that the values at some places are; the others pass."""
     values = values.copy()
-    counter = values[mask]
-    falls = np.diff(counter, prepend=counter[:1]) < -(1 << bits - 1)
-    values[mask] = counter + (np.cumsum(falls) << bits)
+    values[mask] = unwrap(values[mask], bits)
     return values
 
 

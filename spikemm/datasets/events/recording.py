@@ -6,6 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 
+class NeedsSetting(ValueError):
+    """A recording cannot be read with these arguments, though nothing is wrong with it: no reason to skip it."""
+
+
 @dataclass
 class Report:
     """What was found in a recording; true when something was repaired or dropped, one line as text.
@@ -58,6 +62,7 @@ class Columns(NamedTuple):
         partial: Whether only the events in ``t_range`` were read; the file may then hold others.
         dropped: Events that the file itself marks as unusable, by reason.
         facts: What else the file holds, by kind.
+        t_bits: Bits of the counter of the time stamps, where nothing but a fall tells that it overflowed; else 0.
     """
 
     t: np.ndarray
@@ -69,3 +74,4 @@ class Columns(NamedTuple):
     partial: bool = False
     dropped: dict[str, int] = {}
     facts: dict[str, int] = {}
+    t_bits: int = 0

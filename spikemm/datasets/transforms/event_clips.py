@@ -1,11 +1,14 @@
 """Recordings that are distributed as pictures, one a time step, as HAR-DVS is: choose, read and split by polarity."""
 
+import io
 import os
 import re
 
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine import fileio
+from PIL import Image
 
 from spikemm.datasets.transforms.on_error import SkipOrRaise, explain
 from spikemm.registry import TRANSFORMS
@@ -34,7 +37,7 @@ class SampleClip(SkipOrRaise, BaseTransform):
 
     def __init__(self, *, T: int = 8, start: str | float = 'random', on_error: str = 'raise') -> None:
         super().__init__(on_error=on_error)
-        if not isinstance(T, int) or T < 1:
+        if not isinstance(T, int) or isinstance(T, bool) or T < 1:
             raise ValueError(f'`T` must be a positive integer, but got {T!r}.')
         if start != 'random' and not (isinstance(start, int | float) and 0 <= start <= 1):
             raise ValueError(f"`start` must be 'random' or a number from 0 to 1, but got {start!r}.")
@@ -64,7 +67,7 @@ class LoadFrames(SkipOrRaise, BaseTransform):
     """Read the frames ``results['frame_paths']`` as one grey image ``[H, W, T]``, uint8, a channel a time step.
 
     Transforms for images then treat a clip as one image: a flip or a crop is the same at all time steps. Where the path
-    is None, the frame is 0.
+    is None, the frame is 0. Frames of more than 8 bits are refused: Pillow would make most of their values 255.
 
     Args:
         on_error: 'raise' or 'skip', for frames that cannot be read or differ in size; see :class:`LoadImage`.
@@ -72,9 +75,11 @@ class LoadFrames(SkipOrRaise, BaseTransform):
 
     def transform(self, results: dict) -> dict | None:
         frames = []
+        if not any(results['frame_paths']):
+            return self.refuse('recording', results.get('frame_dir', ''), '`frame_paths` has no frame')
         for path in filter(None, results['frame_paths']):
             try:
-                frames.append(mmcv.imread(path, flag='grayscale', backend='pillow'))
+                frames.append(read_grey(path))
             except Exception as error:  # file backends and decoders have no common error class
                 return self.refuse('frame', path, explain(path, error), error)
             height, width = frames[0].shape
@@ -121,6 +126,19 @@ class GreyToPolarity(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(off={self.off}, on={self.on})'
+
+
+def read_grey(path: str) -> np.ndarray:
+    """Read a picture as grey values, uint8, ``[H, W]``.
+
+    Raises:
+        ValueError: Its pixels have more than 8 bits.
+    """
+    content = fileio.get(path)
+    with Image.open(io.BytesIO(content)) as image:  # reads the header only
+        if image.mode.startswith(('I', 'F')):
+            raise ValueError(f'its pixels must have 8 bits, but it has the mode {image.mode}')
+    return mmcv.imfrombytes(content, flag='grayscale', backend='pillow')
 
 
 def list_frames(folder: str) -> list[str]:

@@ -1,7 +1,9 @@
 """From the events of a recording to the frames of a clip."""
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
+from spikemm.datasets.transforms.on_error import file_log, loaded_events
 from spikemm.ops.event_frames import check_arguments, event_frames
 from spikemm.registry import TRANSFORMS
 
@@ -16,7 +18,9 @@ class EventFrames(BaseTransform):
     :func:`spikemm.ops.event_frames.event_frames`.
 
     Where ``results['t_range']`` is set, frames count from its start and an empty window gives empty frames. ``size``
-    knows nothing of boxes: in detection keep the sensor's and let ``Resize`` follow.
+    knows nothing of boxes: in detection keep the sensor's and let ``Resize`` follow. Events behind ``T`` frames of
+    ``split='duration'`` are left out, with a warning, which the first ten files get, and are among the counts of
+    :class:`spikemm.engine.hooks.BadImageHook`.
 
     Example::
 
@@ -46,6 +50,7 @@ class EventFrames(BaseTransform):
         self.T = T
         self.kwargs = dict(split=split, kind=kind, size=size, duration=duration, tau=tau)
         check_arguments(T, **self.kwargs)
+        self.counts, self.log_cut = loaded_events(), file_log('cut')
 
     def transform(self, results: dict) -> dict:
         t_range, size, sensor_size = results.get('t_range'), self.kwargs['size'], results['sensor_size']
@@ -56,9 +61,24 @@ class EventFrames(BaseTransform):
             frames = event_frames(results['events'], sensor_size, self.T, t_range=t_range, **self.kwargs)
         except ValueError as error:
             raise ValueError(f'Cannot make frames of {path}: {error}') from error
+        self._count_cut(path, results['events']['t'], t_range)
         results['img'] = frames.reshape(-1, *frames.shape[2:]).transpose(1, 2, 0)
         results['img_shape'] = results['ori_shape'] = frames.shape[2:]
         return results
+
+    def _count_cut(self, path: str, t: np.ndarray, t_range: tuple[int, int] | None) -> None:
+        """Count the events that lie behind the last of ``T`` frames of fixed duration."""
+        if self.T is None or self.kwargs['split'] != 'duration':
+            return
+        start, end = (t[0], t[-1]) if t_range is None else t_range
+        covered = self.T * self.kwargs['duration']
+        if end - start <= covered:  # then the last frame has the event at the end as well
+            return
+        cut = int(((t >= start + covered) & ((t < end) | (t_range is None))).sum())
+        self.counts.cut.add(cut)
+        if cut:
+            self.log_cut(path, f'{cut} of {len(t)} events of {path} are behind the last of {self.T} frames: they cover '
+                               f'{covered} of {end - start} us.')
 
     def __repr__(self) -> str:
         arguments = ''.join(f', {name}={value!r}' for name, value in self.kwargs.items() if value is not None)

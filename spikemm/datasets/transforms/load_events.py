@@ -1,5 +1,6 @@
 """Read a recording of an event camera; one that cannot be used is an error or is skipped and counted."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ from mmcv.transforms import BaseTransform
 
 from spikemm.datasets.events import Report, read_events
 from spikemm.datasets.events.reading import check_arguments
-from spikemm.datasets.transforms.on_error import SkipOrRaise, explain, loaded_events
+from spikemm.datasets.events.recording import NeedsSetting
+from spikemm.datasets.transforms.on_error import SkipOrRaise, explain, file_log, loaded_events
 from spikemm.registry import TRANSFORMS
 
 
@@ -20,9 +22,10 @@ class LoadEvents(SkipOrRaise, BaseTransform):
     that are given as an array, as inferencers do, pass.
 
     A recording is unusable when it is missing, damaged or without any event, or, with ``outside='raise'``, when events
-    lie outside the sensor. What was repaired or left out is in ``results['event_report']``, in one warning a file and
-    in the counts that :class:`spikemm.engine.hooks.BadImageHook` reports. A ``t_range`` without events is an empty
-    sample, with a warning. For ``on_error`` see :class:`LoadImage`.
+    lie outside the sensor. What was repaired or left out of the others is in a warning, which the first ten files get,
+    and in the counts that :class:`spikemm.engine.hooks.BadImageHook` reports. A ``t_range`` without events is an empty
+    sample, with a warning. For ``on_error`` see :class:`LoadImage`; a setting that is missing or contradicts the file
+    (``sensor_size``, ``time_unit``) is always an error.
 
     Example::
 
@@ -41,6 +44,7 @@ class LoadEvents(SkipOrRaise, BaseTransform):
         self.outside = outside
         self.time_unit = time_unit
         self.counts = loaded_events()
+        self.log_repaired, self.log_empty, self.log_facts = map(file_log, ('repaired', 'empty', 'facts'))
 
     def transform(self, results: dict) -> dict | None:
         if isinstance(results.get('events'), np.ndarray):
@@ -49,23 +53,26 @@ class LoadEvents(SkipOrRaise, BaseTransform):
         try:
             events, size, report = read_events(
                 path, size=results.get('sensor_size'), t_range=t_range, outside=self.outside, time_unit=self.time_unit)
+        except NeedsSetting:
+            raise
         except (OSError, ValueError) as error:
             reason = explain(path, error).removeprefix(f'{path}: ').rstrip('.')
             return self.refuse('recording', path, reason, error)
         if not len(events) and t_range is None:
             return self.refuse('recording', path, 'it has no event')
-        self._report(path, report, f'between {t_range[0]} and {t_range[1]} us' if not len(events) else '')
-        return {**results, 'events': events, 'sensor_size': size, 'event_report': report}
+        self._count(path, report)
+        if not len(events):
+            self.log_empty(path, f'The recording {path} has no event between {t_range[0]} and {t_range[1]} us.')
+        return {**results, 'events': events, 'sensor_size': size}
 
-    def _report(self, path: str, report: Report, empty: str) -> None:
-        for count, number in zip(
-            self.counts, (report.read, sum(report.repaired.values()), sum(report.dropped.values())), strict=True,
-        ):
-            count.add(number)
+    def _count(self, path: str, report: Report) -> None:
+        self.counts.read.add(report.read)
+        self.counts.repaired.add(sum(report.repaired.values()))
+        self.counts.dropped.add(sum(report.dropped.values()))
         if report:
-            self.warn_once(path, f'The recording {path} is not as it must be: {report}.')
-        elif empty:
-            self.warn_once(path, f'The recording {path} has no event {empty}.')
+            self.log_repaired(path, f'The recording {path} is not as it must be: {report}.')
+        elif report.facts:
+            self.log_facts(path, f'The recording {path} is unusual: {report}.', logging.DEBUG)
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(on_error={self.on_error!r}, outside={self.outside!r}, '

@@ -2,12 +2,17 @@
 
 import logging
 import multiprocessing
+import os
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.logging import print_log
 from PIL import UnidentifiedImageError
+
+NAMED = 10  # files of each kind of warning; the rest is in the counts
+MAX_IN_A_ROW = 100
 
 
 class SharedCount:
@@ -28,12 +33,50 @@ class SharedCount:
             self._value.value += number
 
 
+class FileLog:
+    """Log what is wrong with files, each once: a warning for the first ten in all processes, DEBUG for the others.
+
+    Without an end, data of which each file is repaired would fill the log. Like :class:`SharedCount` it is shared by
+    the processes started after it, so that workers that start anew each epoch do not warn again.
+    """
+
+    def __init__(self) -> None:
+        self._named = multiprocessing.Array('q', NAMED)
+        self._seen: set[int] = set()  # by this process
+
+    def __deepcopy__(self, memo: dict) -> 'FileLog':
+        return self
+
+    def __call__(self, path: str, message: str, level: int = logging.WARNING) -> None:
+        """Log a message about a file; ``level`` is that of the first ten."""
+        key = zlib.crc32(os.fsencode(path)) + 1  # hash() differs from process to process; 0 is a free place
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        places_left = self._claim(key) if level > logging.DEBUG else 0
+        if places_left == 1:
+            message += f' More files follow at the log level DEBUG only: these were {NAMED} of this kind.'
+        if places_left is not None:
+            print_log(message, 'current', level if places_left else logging.DEBUG)
+
+    def _claim(self, key: int) -> int | None:
+        """Return how many places were free when the file got one, or None if another process has named it."""
+        with self._named.get_lock():
+            named = list(self._named)
+            if key in named:
+                return None
+            if 0 in named:
+                self._named[named.index(0)] = key
+            return named.count(0)
+
+
 class EventCounts(NamedTuple):
-    """Events of the recordings that were loaded, again each time."""
+    """Events of the recordings that were loaded, again each time; ``cut`` are those behind the last frame of a clip."""
 
     read: SharedCount
     repaired: SharedCount
     dropped: SharedCount
+    cut: SharedCount
 
 
 @cache
@@ -45,7 +88,13 @@ def skipped_images() -> SharedCount:
 @cache
 def loaded_events() -> EventCounts:
     """The events that all :class:`LoadEvents` of this process and of its data loader workers have loaded."""
-    return EventCounts(SharedCount(), SharedCount(), SharedCount())
+    return EventCounts(*(SharedCount() for _ in EventCounts._fields))
+
+
+@cache
+def file_log(kind: str) -> FileLog:
+    """The log of one kind of fault, of this process and of its data loader workers."""
+    return FileLog()
 
 
 def explain(path: str, error: Exception) -> str:
@@ -60,6 +109,9 @@ def explain(path: str, error: Exception) -> str:
 class SkipOrRaise:
     """Mixin for a transform that loads a file; see :class:`LoadImage` for what 'raise' and 'skip' mean.
 
+    It stands before ``BaseTransform`` among the bases. When no file of many in a row can be used, 'skip' raises, too:
+    then it is no file that is wrong but a path or a setting.
+
     Args:
         on_error: 'raise' or 'skip'.
         **kwargs: Arguments of the transform.
@@ -71,10 +123,17 @@ class SkipOrRaise:
         super().__init__(**kwargs)
         self.on_error = on_error
         self.skipped = skipped_images() if on_error == 'skip' else None
-        self._warned: set[str] = set()
+        self.log_skipped = file_log('skipped') if on_error == 'skip' else None
+        self._in_a_row = 0
+
+    def __call__(self, results: dict) -> dict | None:
+        found = super().__call__(results)
+        if found is not None:
+            self._in_a_row = 0
+        return found
 
     def refuse(self, kind: str, path: str, reason: str, error: Exception | None = None) -> None:
-        """Raise, or count and warn, once a file and process.
+        """Raise, or count and log.
 
         Args:
             kind: What the file is: 'image', 'mask' or 'recording'.
@@ -83,19 +142,17 @@ class SkipOrRaise:
             error: The error that says so, if any.
 
         Raises:
-            ValueError: ``on_error`` is 'raise'.
+            ValueError: ``on_error`` is 'raise', or this process could use none of the last files.
         """
         if self.on_error == 'raise':
             raise ValueError(f'Cannot use the {kind} {path} ({reason}). Repair or remove it, or skip such samples in '
                              f"training with dict(type='spikemm.{type(self).__name__}', on_error='skip').") from error
         self.skipped.add()
-        self.warn_once(path, f'Skipped the {kind} {path}, which cannot be used ({reason}).')
-
-    def warn_once(self, path: str, message: str) -> None:
-        """Log a warning about a file, once a process, not once an epoch."""
-        if path not in self._warned:
-            self._warned.add(path)
-            print_log(message, 'current', logging.WARNING)
+        self.log_skipped(path, f'Skipped the {kind} {path}, which cannot be used ({reason}).')
+        self._in_a_row += 1
+        if self._in_a_row >= MAX_IN_A_ROW:
+            raise ValueError(f'None of {MAX_IN_A_ROW} samples in a row can be used; a path or a setting must be wrong. '
+                             f'The last is the {kind} {path} ({reason}).') from error
 
     def __repr__(self) -> str:
         return f'{super().__repr__()[:-1]}, on_error={self.on_error!r})'

@@ -1,5 +1,6 @@
 """Batches of event frames for classifiers."""
 
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 
 import torch
@@ -17,9 +18,11 @@ class EventDataPreprocessor(ClsDataPreprocessor):
 
     Samples are ``[T * C, H, W]``, as the stock ``PackInputs`` makes them, or ``[T, C, H, W]``. They become a batch
     ``[B, T, C, H, W]``, in which batch augmentations (Mixup, CutMix, :class:`EventMix`) treat a clip as one sample, and
-    reach the model as ``[T, B, C, H, W]``. Shorter and smaller clips get empty time steps at their end and empty
-    pixels at the right and at the bottom; nothing is normalised unless ``mean`` and ``std`` are given, and then a pixel
-    without events is what ``-mean / std`` says.
+    reach the model as ``[T, B, C, H, W]``. Smaller clips get empty pixels at the right and at the bottom; nothing is
+    normalised unless ``mean`` and ``std`` are given, and then a pixel without events is what ``-mean / std`` says.
+
+    All clips of a batch have the same ``T``: with empty steps behind the shorter ones, whose outputs the head averages
+    with the others, a prediction would depend on the rest of its batch.
 
     Example::
 
@@ -29,24 +32,56 @@ class EventDataPreprocessor(ClsDataPreprocessor):
         channels: Channels ``C`` of a time step: 2 polarities.
         batch_augments: As of ``ClsDataPreprocessor``. It is copied, since mmpretrain appends to its ``probs``, and a
             config from which a second model is built, to test after training, would be refused.
-        **kwargs: Other arguments of ``ClsDataPreprocessor``; ``mean`` and ``std`` have one entry, or one a channel.
+        mean: Mean of each channel, or of all in a list of one; None does not normalise.
+        std: Standard deviation, in the same form.
+        **kwargs: Other arguments of ``ClsDataPreprocessor``.
 
     Raises:
-        ValueError: The channels of a sample are not a multiple of ``channels``.
+        ValueError: The channels of a sample are not a multiple of ``channels``, the clips of a batch differ in ``T``,
+            or an argument does not fit.
     """
 
-    def __init__(self, *, channels: int = 2, batch_augments: dict | None = None, **kwargs) -> None:
-        super().__init__(batch_augments=deepcopy(batch_augments), **kwargs)
-        if not isinstance(channels, int) or channels < 1:
-            raise ValueError(f'`channels` must be a positive integer, but got {channels!r}.')
+    def __init__(
+        self,
+        *,
+        channels: int = 2,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        batch_augments: dict | None = None,
+        **kwargs,
+    ) -> None:
+        check_channels(channels, mean, std)
+        super().__init__(mean=mean, std=std, batch_augments=deepcopy(batch_augments), **kwargs)
+        if self.to_rgb:  # which of three time steps would reverse the order
+            raise ValueError('`to_rgb` must be False: event frames have no colours.')
         self.channels = channels
         if self.batch_augments is not None:
             adapt_to_clips(self.batch_augments)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        clips = [split_time(clip, self.channels) for clip in self.cast_data(data['inputs'])]
-        batch = super().forward({**data, 'inputs': stack_clips(clips)}, training)
+        clips = split_times(self.cast_data(data['inputs']), self.channels)
+        batch = super().forward({**data, 'inputs': stack_clips(clips, self.pad_size_divisor, self.pad_value)}, training)
         return {**batch, 'inputs': batch['inputs'].transpose(0, 1)}
+
+
+def check_channels(channels: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+    """Refuse arguments of a data preprocessor of clips that do not fit together."""
+    if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
+        raise ValueError(f'`channels` must be a positive integer, but got {channels!r}.')
+    lengths = [None if numbers is None else len(numbers) for numbers in (mean, std)]
+    if lengths not in ([None, None], [1, 1], [channels, channels]):
+        raise ValueError(f'`mean` and `std` must both be None or have 1 or {channels} numbers, one for each of '
+                         f'`channels`, but got {mean!r} and {std!r}.')
+
+
+def split_times(clips: Iterable[Tensor], channels: int) -> list[Tensor]:
+    """Return the clips of a batch as ``[T, C, H, W]`` each, all of the same ``T``; :func:`split_time` for many."""
+    clips = [split_time(clip, channels) for clip in clips]
+    lengths = sorted({len(clip) for clip in clips})
+    if len(lengths) > 1:
+        raise ValueError(f'All clips of a batch must have the same number of time steps, but got {lengths}. Give '
+                         'EventFrames a `T`, or the data loader batch_size=1.')
+    return clips
 
 
 def split_time(clip: Tensor, channels: int) -> Tensor:
@@ -59,12 +94,8 @@ def split_time(clip: Tensor, channels: int) -> Tensor:
                      f'data preprocessor says, but got {tuple(clip.shape)}.')
 
 
-def stack_clips(clips: list[Tensor]) -> Tensor:
-    """Stack clips ``[T, C, H, W]`` to ``[B, T, C, H, W]``, with empty steps and pixels behind the shorter ones."""
-    shapes = torch.tensor([clip.shape for clip in clips])
-    T, _, height, width = shapes.max(0).values.tolist()
-    if (shapes == shapes[0]).all():
-        return torch.stack(clips)
+def stack_clips(clips: list[Tensor], divisor: int, value: float) -> Tensor:
+    """Stack clips ``[T, C, H, W]`` to ``[B, T, C, H, W]``, padded at the right and below to multiples of a divisor."""
+    height, width = (-(-max(clip.shape[axis] for clip in clips) // divisor) * divisor for axis in (2, 3))
     return torch.stack([
-        F.pad(clip, (0, width - clip.shape[3], 0, height - clip.shape[2], 0, 0, 0, T - clip.shape[0]))
-        for clip in clips])
+        F.pad(clip, (0, width - clip.shape[3], 0, height - clip.shape[2]), value=value) for clip in clips])

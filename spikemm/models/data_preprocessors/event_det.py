@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 
-from spikemm.models.data_preprocessors.event_cls import split_time
+from spikemm.models.data_preprocessors.event_cls import check_channels, split_times
 from spikemm.registry import MODELS
 
 
@@ -43,25 +43,17 @@ class EventDetDataPreprocessor(DetDataPreprocessor):
         std: Sequence[float] | None = None,
         **kwargs,
     ) -> None:
+        check_channels(channels, mean, std)
         super().__init__(**kwargs)
-        if not isinstance(channels, int) or channels < 1:
-            raise ValueError(f'`channels` must be a positive integer, but got {channels!r}.')
         if self._channel_conversion:
             raise ValueError('`bgr_to_rgb` and `rgb_to_bgr` must be False: event frames have no colours.')
-        lengths = [None if numbers is None else len(numbers) for numbers in (mean, std)]
-        if lengths not in ([None, None], [1, 1], [channels, channels]):
-            raise ValueError(f'`mean` and `std` must both be None or have 1 or {channels} numbers, one for each of '
-                             f'`channels`, but got {mean!r} and {std!r}.')
         self.channels, self._normalizes = channels, mean is not None
         if self._normalizes:
             self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
             self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        clips = [split_time(clip, self.channels) for clip in data['inputs']]
-        lengths = sorted({len(clip) for clip in clips})
-        if len(lengths) > 1:
-            raise ValueError(f'All clips of a batch must have the same number of time steps, but got {lengths}.')
+        clips = split_times(data['inputs'], self.channels)
         batch = super().forward({**data, 'inputs': [clip.flatten(0, 1) for clip in clips]}, training)
         frames = batch['inputs'].unflatten(1, (-1, self.channels)).transpose(0, 1)
         return {**batch, 'inputs': (frames - self.mean) / self.std if self._normalizes else frames}
