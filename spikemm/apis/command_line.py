@@ -190,9 +190,10 @@ def augment_test(cfg: Config) -> None:
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
+    training = cfg.get('train_dataloader')  # a config for testing alone does not say whether a mirror is the same
     dataset.pipeline = cfg.get('tta_pipeline') or make_views(
         dataset.pipeline, scales=SEG_SCALES if cfg.default_scope == 'mmseg' else None,
-        flip=flips(cfg.get('train_dataloader') or ConfigDict(type='RandomFlip')))
+        flip=training is None or flips(training))
     cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 
