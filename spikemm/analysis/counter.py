@@ -1,0 +1,410 @@
+"""Count the operations that really happen in a forward pass, layer by layer."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from spikemm.ops.spike_count import LARGEST_INTEGER, SpikeCount, spike_count
+
+from .counts import OPERANDS, Counts, LayerCount, NeuronCount, Unknown, stage_of
+from .operations import (
+    ATTENTION,
+    CONVOLUTIONS,
+    DEFORMABLE,
+    PRODUCTS,
+    LayerNames,
+    category_of,
+    operator_name,
+    tensors_in,
+)
+
+__all__ = ['LARGEST_INTEGER', 'OperationCounter']
+
+
+@dataclass
+class _Call:
+    """A weight layer or product that ran; arrays are of the ``N`` parts of what it read."""
+
+    name: str
+    type: str
+    operand: str
+    dense: float
+    acs: np.ndarray
+    values: np.ndarray
+    nonzero: np.ndarray
+    numel: int  # of one part
+    bias: float = 0.0
+    other_rate: float | None = None
+    encoding: bool = False
+
+
+@dataclass
+class _Layer:
+    """What is known of a layer after some samples; arrays are of its time steps."""
+
+    type: str
+    operand: str = OPERANDS[0]
+    encoding: bool = False
+    dense: float = 0.0
+    bias: float = 0.0
+    nonzero: float = 0.0
+    acs: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    numel: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    other_rates: list[float] = field(default_factory=list)
+    sample_macs: list[float] = field(default_factory=list)
+    sample_acs: list[float] = field(default_factory=list)
+
+
+@dataclass
+class _Neuron:
+    type: str
+    neurons: float = 0.0
+    fired: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    sites: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    channels: Tensor | None = None  # which ever fired
+    largest: float = 0.0
+
+
+class OperationCounter:
+    """Within a ``with``, count what the forward passes of a model compute.
+
+    Every operator that torch runs is seen, so layers need not be of known types: convolutions, matrix products and
+    attention are counted one by one, operators that move, compare, add or multiply numbers are summed up apart, and an
+    operator that nobody knows is listed by name. A weight layer reads spikes or integers, which cost an accumulate for
+    each weight they reach (borders, strides, dilations and groups exact), or real numbers, which cost a
+    multiply-accumulate for each weight, as FLOP counters count them. Norms that were not folded, pooling, sums of
+    membrane potentials and the neurons' updates are part of neither.
+
+    Which sample caused how much is known where the parts of an input belong to samples; regions of interest do not, and
+    are shared out evenly: for their spread, count with a batch size of 1.
+
+    Args:
+        model: The model, in evaluation mode: a batch norm that takes the statistics of its batch would make a sample's
+            count depend on its neighbours. Inputs are batches ``[B, ...]``, sequences ``[T, B, ...]`` (5D), or what
+            mmengine's models take.
+        samples: Tells from the positional and the keyword arguments of a forward pass how many samples it has, where
+            the shape of the first tensor does not.
+
+    Raises:
+        ValueError: ``model`` is in training mode.
+
+    Example::
+
+        with torch.no_grad(), OperationCounter(model) as counter:
+            for data in loader:
+                model.test_step(data)
+        print(counter.counts().acs)
+    """
+
+    def __init__(self, model: nn.Module, samples: Callable[[tuple, dict], int] | None = None) -> None:
+        self.model = model
+        self.samples = samples or count_samples
+        self.names = LayerNames(model, self._start, self._end, self._fire)
+        self.mode = _Mode(self)
+        self.layers: dict[str, _Layer] = {}
+        self.neurons: dict[str, _Neuron] = {}
+        self.unknown: dict[tuple[str, str], None] = {}  # in order
+        self.elementwise: Counter[str] = Counter()
+        self.total_samples = 0
+        self.T = 1
+        self.paused = False
+
+    def __enter__(self) -> 'OperationCounter':
+        if self.model.training:
+            raise ValueError('model must be in evaluation mode to be counted: call model.eval() first.')
+        self.names.__enter__()
+        self.mode.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.mode.__exit__(*error)
+        self.names.__exit__(*error)
+
+    def counts(self) -> Counts:
+        """What was counted so far, of one sample.
+
+        Raises:
+            RuntimeError: No forward pass of the model was seen.
+        """
+        n = self.total_samples
+        if not n:
+            raise RuntimeError('No forward pass was counted: within the `with`, call the model that the counter got.')
+        layers = self.layers.values()
+        return Counts(
+            layers=[_layer_count(name, layer, n, bool(self.neurons)) for name, layer in self.layers.items()],
+            neurons=[_neuron_count(name, neuron, n) for name, neuron in self.neurons.items()],
+            unknown=[Unknown(*key) for key in self.unknown],
+            elementwise={key: total / n for key, total in sorted(self.elementwise.items())},
+            T=self.T,
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            sample_macs=_total([layer.sample_macs for layer in layers], n),
+            sample_acs=_total([layer.sample_acs for layer in layers], n))
+
+    def _start(self, args: tuple, kwargs: dict) -> None:
+        self.batch = self.samples(args, kwargs)
+        self.steps = 1
+        self.calls: list[_Call] = []
+        self.used: set[str] = set()
+        self.has_fired = False
+
+    def _fire(self, name: str, module: nn.Module, spikes: Tensor) -> None:
+        self.has_fired = True
+        if not spikes.numel():  # a head of regions, where an image has none
+            return
+        if getattr(module, 'step_mode', 'm') == 's':
+            spikes = spikes.unsqueeze(0)
+        steps = len(spikes)
+        self.steps = max(self.steps, steps)
+        self.elementwise['neuron'] += spikes.numel()
+        neuron = self.neurons.setdefault(name, _Neuron(type(module).__name__))
+        self.paused = True
+        others = [d for d in range(spikes.ndim) if d not in (0, 2)]
+        sums = spikes.sum(others, dtype=torch.float32)  # [T, C]
+        largest = float(spikes.max())
+        channels = sums.any(0).cpu()
+        fired = sums.reshape(steps, -1).double().sum(1).cpu().numpy()
+        self.paused = False
+        neuron.neurons += spikes[0].numel()
+        neuron.fired = _add(neuron.fired, fired)
+        neuron.sites = _add(neuron.sites, np.full(steps, spikes[0].numel()))
+        neuron.channels = channels if neuron.channels is None else neuron.channels | channels
+        neuron.largest = max(neuron.largest, largest)
+
+    def _end(self) -> None:
+        for call in self.calls:
+            self._share_out(call, self.layers.setdefault(call.name, _Layer(call.type)))
+        for name, module in self.names.ran.items():
+            unread = [] if any(module.children()) else [
+                key for key, parameter in module.named_parameters(recurse=False)
+                if parameter.ndim > 1 and not self.used.intersection(self.names.owners(parameter))]
+            for key in unread:
+                self.unknown[name, f'{type(module).__name__}, no operator of torch read its {key}'] = None
+        self.total_samples += self.batch
+        self.T = max(self.T, self.steps)
+
+    def _share_out(self, call: _Call, layer: _Layer) -> None:
+        """Add a call to its layer, its parts to time steps and samples."""
+        real = call.operand == 'real'
+        layer.operand = max(layer.operand, call.operand, key=OPERANDS.index)
+        layer.encoding |= call.encoding
+        layer.dense += call.dense
+        layer.bias += call.bias
+        layer.nonzero += call.nonzero.sum()
+        if call.other_rate is not None:
+            layer.other_rates.append(call.other_rate)
+        steps, known = _layout(len(call.acs), self.steps, self.batch, real)
+        acs = call.acs.reshape(steps, -1)
+        layer.acs = _add(layer.acs, acs.sum(1))
+        layer.values = _add(layer.values, call.values.reshape(steps, -1).sum(1))
+        layer.numel = _add(layer.numel, np.full(steps, call.numel * acs.shape[1]))
+        of_samples = acs.reshape(steps, self.batch, -1).sum((0, 2)) if known else [acs.sum() / self.batch] * self.batch
+        for i, total in enumerate(of_samples, self.total_samples):
+            for values, more in ((layer.sample_acs, total), (layer.sample_macs, real * call.dense / self.batch)):
+                values.extend([0.0] * (i + 1 - len(values)))
+                values[i] += float(more)
+
+    def see(self, func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> object:
+        """Run an operator, and note what it did."""
+        if self.paused or not self.names.running:
+            return func(*args, **kwargs)
+        name = operator_name(func)
+        rule, category = _RULES.get(name), category_of(func)
+        if rule is None and category is None and func.namespace == 'aten':
+            with self.mode:
+                out = func.decompose(*args, **kwargs)
+            if out is not NotImplemented:
+                return out
+        out = func(*args, **kwargs)
+        inputs = list(tensors_in(args, kwargs))
+        weights = [self.names.of_weight(x) for x in inputs]
+        if not func.is_view:
+            self.used.update(filter(None, weights))
+        if rule is not None:
+            call = rule(self.names, args, kwargs, out)
+            if call is not None:
+                call.encoding = not self.has_fired
+                self.calls.append(call)
+            return out
+        made = [x for x in tensors_in(out) if x.is_floating_point()]
+        if inputs and None not in weights:  # weights alone: it could have been done before
+            for x in made:
+                self.names.derive(x, weights[0])
+        elif made and inputs and category is None:
+            self.unknown[self.names.module, name] = None
+        elif made and category != 'move':
+            self._see_elementwise(name, category, inputs, made)
+        return out
+
+    def _see_elementwise(self, name: str, category: str, inputs: list[Tensor], made: list[Tensor]) -> None:
+        """Spikes that are summed up (SDSA-1 and 2) are a layer; the rest is summed up by category."""
+        if name == 'aten.sum' and inputs and inputs[0].ndim > 3:
+            x = inputs[0].flatten(0, 1) if len(inputs[0]) == self.steps else inputs[0]
+            count = spike_count(x)
+            if count.operand != 'real':
+                self.calls.append(_call(self.names.of_product(), 'sum', count, x.numel(), count.values))
+                return
+        self.elementwise[category] += max(x.numel() for x in (*inputs[:1], *made[:1]))
+
+
+class _Mode(TorchDispatchMode):
+    """Shows a counter every operator. The counter is no mode itself, which would be entered for what it decomposes."""
+
+    def __init__(self, counter: OperationCounter) -> None:
+        super().__init__()
+        self.counter = counter
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return self.counter.see(func, args, kwargs or {})
+
+
+def count_samples(args: tuple, kwargs: dict) -> int:
+    """Samples in a batch ``[B, ...]`` or, 5D, ``[T, B, ...]``, the first tensor among the arguments."""
+    first = next(tensors_in(args, kwargs), None)
+    if first is None or not first.ndim:
+        raise ValueError('The model must get its batch as a tensor to be counted, but got none; '
+                         'OperationCounter(samples=...) can tell how many samples there are.')
+    return first.shape[1] if first.ndim == 5 else first.shape[0]
+
+
+def _call(name: str, type: str, count: SpikeCount, dense: float, acs: np.ndarray, **kwargs) -> _Call:
+    if count.operand == 'real':
+        acs = np.zeros_like(count.values)
+    return _Call(name, type, count.operand, dense, acs, count.values, count.nonzero, count.numel, **kwargs)
+
+
+def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call:
+    x, weight, bias, stride, padding, dilation, transposed, _, groups = args[:9]
+    size, kernel = x.shape[2:], weight.shape[2:]
+    dense = x.shape[0] * prod((x if transposed else out).shape[2:]) * weight.numel()
+    fan_out = weight.shape[1] if transposed else weight.shape[0] // groups
+    places = None
+    if prod(kernel) > 1 or max(stride) > 1:
+        settings = (v * len(size) if len(v) == 1 else v for v in (stride, padding, dilation))
+        for axis in zip(size, out.shape[2:], kernel, *settings, strict=True):
+            reached = _reached(*axis, transposed)
+            places = reached if places is None else places[..., None] * reached
+    count = spike_count(x, places)
+    name = names.of_weight(weight) or names.of_product()
+    bias = 0 if bias is None else out.numel()
+    return _call(name, 'conv', count, dense, count.reached * fan_out, bias=bias)
+
+
+@lru_cache(maxsize=1024)
+def _reached(
+    size: int, out: int, kernel: int, stride: int, padding: int, dilation: int, transposed: bool
+) -> np.ndarray:
+    """How many weights each place of an axis reaches: fewer at the border, and where a stride passes over it."""
+    here, there = (size, out) if transposed else (out, size)
+    taps = np.arange(here)[:, None] * stride - padding + np.arange(kernel) * dilation  # [here, kernel] -> place there
+    inside = (taps >= 0) & (taps < there)
+    if transposed:
+        return inside.sum(1).astype(np.float32)
+    return np.bincount(taps[inside], minlength=size).astype(np.float32)
+
+
+def _product(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call | None:
+    """``[..., m, k] @ [..., k, n]``, with or without something that it is added to."""
+    *added, a, b = [x for x in args if isinstance(x, Tensor)]
+    a, b = (a[None] if a.ndim == 1 else a), (b[:, None] if b.ndim == 1 else b)
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    dense = a.shape[:-2].numel() * m * k * n
+    owner_a, owner_b = names.of_weight(a), names.of_weight(b)
+    if owner_a and owner_b:
+        return None  # weights alone: it could have been done before
+    bias = out.numel() if added and names.of_weight(added[0]) else 0
+    if owner_b:
+        count = spike_count(a.reshape(-1, k))
+        return _call(owner_b, 'linear', count, dense, count.values * n, bias=bias)
+    if owner_a:
+        count = spike_count(b if b.ndim == 3 else b[None])
+        return _call(owner_a, 'linear', count, dense, count.values * m, bias=bias)
+    a, b = (x if x.ndim == 3 else x[None] for x in (a, b))
+    return _product_of_activations(names.of_product(), a, b, dense)
+
+
+def _product_of_activations(name: str, a: Tensor, b: Tensor, dense: float) -> _Call:
+    """Spikes on both sides cost where they meet, on one side what they reach on the other."""
+    counts = spike_count(a), spike_count(b)
+    acs = counts[0].values * b.shape[2], counts[1].values * a.shape[1]
+    ranks = [(OPERANDS.index(count.operand), cost.sum()) for count, cost in zip(counts, acs, strict=True)]
+    cheap = ranks.index(min(ranks))
+    cost, other = acs[cheap], counts[1 - cheap]
+    if max(ranks)[0] <= OPERANDS.index('scaled'):
+        cost = (a.ne(0).sum(1, dtype=torch.float64) * b.ne(0).sum(2, dtype=torch.float64)).sum(1).cpu().numpy()
+    other_rate = float(other.values.sum() / max(1, other.numel * len(other.values)))
+    return _call(name, 'product', counts[cheap], dense, cost, other_rate=other_rate)
+
+
+def _attention(names: LayerNames, args: tuple, kwargs: dict, out: tuple) -> _Call:
+    """Softmax attention in one operator, Q ``[B, heads, n, d]``: what the softmax makes are real numbers."""
+    q, k, v = args[:3]
+    dense = q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+    return _real_call(names.of_product(), 'attention', q, dense)
+
+
+def _deformable(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call:
+    """A convolution of interpolated, so of real, numbers."""
+    x, weight = args[:2]
+    return _real_call(names.of_weight(weight) or names.of_product(), 'deform_conv', x, out.numel() * weight[0].numel())
+
+
+def _real_call(name: str, type: str, x: Tensor, dense: float) -> _Call:
+    return _call(name, type, spike_count(x)._replace(operand='real'), dense, np.zeros(len(x)))
+
+
+_RULES = {
+    **dict.fromkeys(CONVOLUTIONS, _convolution), **dict.fromkeys(PRODUCTS, _product),
+    **dict.fromkeys(ATTENTION, _attention), **dict.fromkeys(DEFORMABLE, _deformable)}
+
+
+def _layout(parts: int, steps: int, batch: int, real: bool) -> tuple[int, bool]:
+    """Steps that the parts of an input belong to, the slower axis, and whether each belongs to a sample.
+
+    Parts may be steps x samples x tokens or heads. Real numbers behind the last neuron have no steps any more.
+    """
+    if parts == steps * batch or (not real and parts % (steps * batch) == 0):
+        return steps, True
+    if parts % batch == 0:
+        return 1, True
+    return (steps, False) if not real and parts % steps == 0 else (1, False)
+
+
+def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sum of arrays of which one may have more steps."""
+    total = np.zeros(max(len(a), len(b)))
+    total[:len(a)] += a
+    total[:len(b)] += b
+    return total
+
+
+def _total(of_layers: list[list[float]], n: int) -> list[float]:
+    return np.sum([[*values, *[0.0] * (n - len(values))] for values in of_layers], 0, initial=0.0).tolist()
+
+
+def _layer_count(name: str, layer: _Layer, n: int, spiking: bool) -> LayerCount:
+    totals = np.zeros(n)
+    for values in (layer.sample_macs, layer.sample_acs):
+        totals[:len(values)] += values
+    numel = max(1.0, layer.numel.sum())
+    return LayerCount(
+        name=name, type=layer.type, stage=stage_of(name), operand=layer.operand, encoding=spiking and layer.encoding,
+        steps=len(layer.acs), dense=layer.dense / n, macs=sum(layer.sample_macs) / n, acs=sum(layer.sample_acs) / n,
+        bias=layer.bias / n, acs_by_step=(layer.acs / n).tolist(), spread=float(totals.std()),
+        rate=float(layer.values.sum() / numel), density=float(layer.nonzero / numel),
+        rate_by_step=(layer.values / np.maximum(layer.numel, 1)).tolist(),
+        other_rate=float(np.mean(layer.other_rates)) if layer.other_rates else None)
+
+
+def _neuron_count(name: str, neuron: _Neuron, n: int) -> NeuronCount:
+    return NeuronCount(
+        name=name, type=neuron.type, stage=stage_of(name), neurons=neuron.neurons / n,
+        rate_by_step=(neuron.fired / np.maximum(neuron.sites, 1)).tolist(), channels=neuron.channels.numel(),
+        silent_channels=int((~neuron.channels).sum()), largest=neuron.largest)
