@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spikemm.ops.spike_count import LARGEST_INTEGER, SpikeCount, spike_count
+from spikemm.ops.spike_count import LARGEST_INTEGER, Places, SpikeCount, fire_count, spike_count
 
 from .counts import OPERANDS, Counts, LayerCount, NeuronCount, Unknown, stage_of
 from .operations import (
@@ -30,15 +31,13 @@ __all__ = ['LARGEST_INTEGER', 'OperationCounter']
 
 @dataclass
 class _Call:
-    """A weight layer or product that ran; arrays are of the ``N`` parts of what it read."""
+    """A weight layer or product that ran."""
 
     name: str
     type: str
     operand: str
     dense: float
-    acs: np.ndarray
-    values: np.ndarray
-    nonzero: np.ndarray
+    sums: np.ndarray  # of each of the N parts of what it read, [3, N]: numbers not 0, sizes, accumulates
     numel: int  # of one part
     bias: float = 0.0
     other_rate: float | None = None
@@ -47,17 +46,14 @@ class _Call:
 
 @dataclass
 class _Layer:
-    """What is known of a layer after some samples; arrays are of its time steps."""
+    """What is known of a layer after some samples."""
 
     type: str
     operand: str = OPERANDS[0]
     encoding: bool = False
     dense: float = 0.0
     bias: float = 0.0
-    nonzero: float = 0.0
-    acs: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    numel: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    sums: np.ndarray = field(default_factory=lambda: np.zeros((4, 0)))  # of a step: as of a call, and numbers read
     other_rates: list[float] = field(default_factory=list)
     sample_macs: list[float] = field(default_factory=list)
     sample_acs: list[float] = field(default_factory=list)
@@ -67,9 +63,8 @@ class _Layer:
 class _Neuron:
     type: str
     neurons: float = 0.0
-    fired: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    sites: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    channels: Tensor | None = None  # which ever fired
+    sums: np.ndarray = field(default_factory=lambda: np.zeros((2, 0)))  # of a step: spikes, neurons
+    channels: np.ndarray | None = None  # which ever fired
     largest: float = 0.0
 
 
@@ -115,7 +110,6 @@ class OperationCounter:
         self.elementwise: Counter[str] = Counter()
         self.total_samples = 0
         self.T = 1
-        self.paused = False
 
     def __enter__(self) -> 'OperationCounter':
         if self.model.training:
@@ -160,21 +154,17 @@ class OperationCounter:
         if not spikes.numel():  # a head of regions, where an image has none
             return
         if getattr(module, 'step_mode', 'm') == 's':
-            spikes = spikes.unsqueeze(0)
+            spikes = spikes[None]
         steps = len(spikes)
         self.steps = max(self.steps, steps)
         self.elementwise['neuron'] += spikes.numel()
         neuron = self.neurons.setdefault(name, _Neuron(type(module).__name__))
-        self.paused = True
-        others = [d for d in range(spikes.ndim) if d not in (0, 2)]
-        sums = spikes.sum(others, dtype=torch.float32)  # [T, C]
-        largest = float(spikes.max())
-        channels = sums.any(0).cpu()
-        fired = sums.reshape(steps, -1).double().sum(1).cpu().numpy()
-        self.paused = False
-        neuron.neurons += spikes[0].numel()
-        neuron.fired = _add(neuron.fired, fired)
-        neuron.sites = _add(neuron.sites, np.full(steps, spikes[0].numel()))
+        with _unseen():
+            sums, largest = fire_count(spikes)
+        sites = spikes.numel() // steps
+        channels = sums.any(0)
+        neuron.neurons += sites
+        neuron.sums = _add(neuron.sums, np.stack([sums.sum(1, dtype=np.float64), np.full(steps, sites)]))
         neuron.channels = channels if neuron.channels is None else neuron.channels | channels
         neuron.largest = max(neuron.largest, largest)
 
@@ -197,26 +187,26 @@ class OperationCounter:
         layer.encoding |= call.encoding
         layer.dense += call.dense
         layer.bias += call.bias
-        layer.nonzero += call.nonzero.sum()
         if call.other_rate is not None:
             layer.other_rates.append(call.other_rate)
-        steps, known = _layout(len(call.acs), self.steps, self.batch, real)
-        acs = call.acs.reshape(steps, -1)
-        layer.acs = _add(layer.acs, acs.sum(1))
-        layer.values = _add(layer.values, call.values.reshape(steps, -1).sum(1))
-        layer.numel = _add(layer.numel, np.full(steps, call.numel * acs.shape[1]))
-        of_samples = acs.reshape(steps, self.batch, -1).sum((0, 2)) if known else [acs.sum() / self.batch] * self.batch
-        for i, total in enumerate(of_samples, self.total_samples):
-            for values, more in ((layer.sample_acs, total), (layer.sample_macs, real * call.dense / self.batch)):
+        parts = call.sums.shape[1]
+        steps, known = _layout(parts, self.steps, self.batch, real)
+        sums = call.sums.reshape(3, steps, self.batch if known else 1, -1).sum(3)
+        of_steps = sums.sum(2)
+        layer.sums = _add(layer.sums, np.concatenate([of_steps, np.full((1, steps), call.numel * parts / steps)]))
+        of_samples = sums[2].sum(0) if known else np.full(self.batch, sums[2].sum() / self.batch)
+        for i, acs in enumerate(of_samples.tolist(), self.total_samples):
+            for values, more in ((layer.sample_acs, acs), (layer.sample_macs, real * call.dense / self.batch)):
                 values.extend([0.0] * (i + 1 - len(values)))
-                values[i] += float(more)
+                values[i] += more
 
     def see(self, func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> object:
         """Run an operator, and note what it did."""
-        if self.paused or not self.names.running:
+        if not self.names.running:
             return func(*args, **kwargs)
-        name = operator_name(func)
-        rule, category = _RULES.get(name), category_of(func)
+        rule, category, name = _known(func)
+        if category == 'view':
+            return func(*args, **kwargs)
         if rule is None and category is None and func.namespace == 'aten':
             with self.mode:
                 out = func.decompose(*args, **kwargs)
@@ -225,8 +215,7 @@ class OperationCounter:
         out = func(*args, **kwargs)
         inputs = list(tensors_in(args, kwargs))
         weights = [self.names.of_weight(x) for x in inputs]
-        if not func.is_view:
-            self.used.update(filter(None, weights))
+        self.used.update(weights)
         if rule is not None:
             call = rule(self.names, args, kwargs, out)
             if call is not None:
@@ -254,12 +243,28 @@ class OperationCounter:
         self.elementwise[category] += max(x.numel() for x in (*inputs[:1], *made[:1]))
 
 
+@cache
+def _known(func: torch._ops.OpOverload) -> tuple[Callable | None, str | None, str]:
+    """The rule of an operator, what it does else, and its name."""
+    name = operator_name(func)
+    return _RULES.get(name), 'view' if func.is_view else category_of(func), name
+
+
+def _unseen() -> AbstractContextManager:
+    """Operators within are shown to no mode."""
+    return torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.Python))
+
+
 class _Mode(TorchDispatchMode):
     """Shows a counter every operator. The counter is no mode itself, which would be entered for what it decomposes."""
 
     def __init__(self, counter: OperationCounter) -> None:
         super().__init__()
         self.counter = counter
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # it would wrap every call
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         return self.counter.see(func, args, kwargs or {})
@@ -275,9 +280,8 @@ def count_samples(args: tuple, kwargs: dict) -> int:
 
 
 def _call(name: str, type: str, count: SpikeCount, dense: float, acs: np.ndarray, **kwargs) -> _Call:
-    if count.operand == 'real':
-        acs = np.zeros_like(count.values)
-    return _Call(name, type, count.operand, dense, acs, count.values, count.nonzero, count.numel, **kwargs)
+    acs = acs if count.operand != 'real' else np.zeros_like(acs)
+    return _Call(name, type, count.operand, dense, np.stack([*count.sums[:2], acs]), count.numel, **kwargs)
 
 
 def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call:
@@ -287,10 +291,7 @@ def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _
     fan_out = weight.shape[1] if transposed else weight.shape[0] // groups
     places = None
     if prod(kernel) > 1 or max(stride) > 1:
-        settings = (v * len(size) if len(v) == 1 else v for v in (stride, padding, dilation))
-        for axis in zip(size, out.shape[2:], kernel, *settings, strict=True):
-            reached = _reached(*axis, transposed)
-            places = reached if places is None else places[..., None] * reached
+        places = _places(*map(tuple, (size, out.shape[2:], kernel, stride, padding, dilation)), transposed)
     count = spike_count(x, places)
     name = names.of_weight(weight) or names.of_product()
     bias = 0 if bias is None else out.numel()
@@ -298,16 +299,25 @@ def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _
 
 
 @lru_cache(maxsize=1024)
+def _places(size: tuple[int, ...], out: tuple[int, ...], kernel: tuple[int, ...], *settings) -> Places:
+    """How many weights of a convolution each place of its input reaches, for one output channel."""
+    *settings, transposed = settings
+    weights = np.ones(())
+    for axis in zip(size, out, kernel, *(v * len(size) if len(v) == 1 else v for v in settings), strict=True):
+        weights = weights[..., None] * _reached(*axis, transposed)
+    return Places(weights.astype(np.float32), bool((weights == weights.flat[0]).all()))
+
+
 def _reached(
     size: int, out: int, kernel: int, stride: int, padding: int, dilation: int, transposed: bool
 ) -> np.ndarray:
-    """How many weights each place of an axis reaches: fewer at the border, and where a stride passes over it."""
+    """The same along one axis: fewer at the border, and where a stride passes over a place."""
     here, there = (size, out) if transposed else (out, size)
     taps = np.arange(here)[:, None] * stride - padding + np.arange(kernel) * dilation  # [here, kernel] -> place there
     inside = (taps >= 0) & (taps < there)
     if transposed:
-        return inside.sum(1).astype(np.float32)
-    return np.bincount(taps[inside], minlength=size).astype(np.float32)
+        return inside.sum(1)
+    return np.bincount(taps[inside], minlength=size)
 
 
 def _product(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call | None:
@@ -378,10 +388,10 @@ def _layout(parts: int, steps: int, batch: int, real: bool) -> tuple[int, bool]:
 
 
 def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Sum of arrays of which one may have more steps."""
-    total = np.zeros(max(len(a), len(b)))
-    total[:len(a)] += a
-    total[:len(b)] += b
+    """Sum of two arrays of which one may have more steps, the last axis."""
+    total = np.zeros((len(a), max(a.shape[1], b.shape[1])))
+    total[:, :a.shape[1]] += a
+    total[:, :b.shape[1]] += b
     return total
 
 
@@ -393,18 +403,20 @@ def _layer_count(name: str, layer: _Layer, n: int, spiking: bool) -> LayerCount:
     totals = np.zeros(n)
     for values in (layer.sample_macs, layer.sample_acs):
         totals[:len(values)] += values
-    numel = max(1.0, layer.numel.sum())
+    nonzero, values, acs, numel = layer.sums
+    read = max(1.0, numel.sum())
     return LayerCount(
         name=name, type=layer.type, stage=stage_of(name), operand=layer.operand, encoding=spiking and layer.encoding,
-        steps=len(layer.acs), dense=layer.dense / n, macs=sum(layer.sample_macs) / n, acs=sum(layer.sample_acs) / n,
-        bias=layer.bias / n, acs_by_step=(layer.acs / n).tolist(), spread=float(totals.std()),
-        rate=float(layer.values.sum() / numel), density=float(layer.nonzero / numel),
-        rate_by_step=(layer.values / np.maximum(layer.numel, 1)).tolist(),
+        steps=len(acs), dense=layer.dense / n, macs=sum(layer.sample_macs) / n, acs=sum(layer.sample_acs) / n,
+        bias=layer.bias / n, acs_by_step=(acs / n).tolist(), spread=float(totals.std()),
+        rate=float(values.sum() / read), density=float(nonzero.sum() / read),
+        rate_by_step=(values / np.maximum(numel, 1)).tolist(),
         other_rate=float(np.mean(layer.other_rates)) if layer.other_rates else None)
 
 
 def _neuron_count(name: str, neuron: _Neuron, n: int) -> NeuronCount:
+    spikes, sites = neuron.sums
     return NeuronCount(
         name=name, type=neuron.type, stage=stage_of(name), neurons=neuron.neurons / n,
-        rate_by_step=(neuron.fired / np.maximum(neuron.sites, 1)).tolist(), channels=neuron.channels.numel(),
+        rate_by_step=(spikes / sites).tolist(), channels=neuron.channels.size,
         silent_channels=int((~neuron.channels).sum()), largest=neuron.largest)

@@ -53,7 +53,8 @@ MOVE = {f'aten.{name}' for name in (
     '_upsample_nearest_exact2d', 'pixel_shuffle', 'pixel_unshuffle', 'channel_shuffle', 'im2col', 'col2im',
     '_local_scalar_dense', 'item', 'is_nonzero', 'lift_fresh', 'lift', 'native_dropout', 'bernoulli', 'diag',
     'diag_embed', '_assert_async', 'set', 'detach', 'alias', 'tolist', 'normal', 'uniform', 'random', 'exponential',
-    '_unsafe_view', 'unfold_copy', 'split_with_sizes_copy', 'native_channel_shuffle', '_reshape_copy', 'view_copy', 'meshgrid')}
+    '_unsafe_view', 'unfold_copy', 'split_with_sizes_copy', 'native_channel_shuffle', '_reshape_copy', 'view_copy',
+    'meshgrid')}
 CATEGORIES = {
     'norm': NORM, 'multiply': MULTIPLY, 'add': ADD | AVERAGE, 'nonlinear': NONLINEAR, 'interpolate': INTERPOLATE,
     'compare': COMPARE, 'move': MOVE}

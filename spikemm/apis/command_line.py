@@ -15,6 +15,7 @@ import numpy as np
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 
+from spikemm.apis.run import add_hooks
 from spikemm.engine.checkpoint import TRUST
 
 TTA_MODELS = {
@@ -58,9 +59,14 @@ def parse_test_args(argv: Sequence[str] | None = None) -> Namespace:
     parser.add_argument('--wait-time', type=float, default=2, help='time of a window in seconds (default: 2)')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     parser.add_argument('--amp', action='store_true', help='evaluate in half precision')
+    parser.add_argument(
+        '--energy', action='store_true',
+        help='count operations, add the energy to the metrics and write a report (spikemm.EnergyHook)')
     args = parser.parse_args(argv)
     if args.out_item and not args.out:
         parser.error('--out-item needs --out')
+    if args.energy and args.tta:
+        parser.error('--energy counts one forward pass a sample and cannot go with --tta')
     check_checkpoint(parser, args.checkpoint)
     set_environment(args)
     return args
@@ -147,6 +153,8 @@ def evaluate_config(args: Namespace) -> Config:
         show_predictions(cfg, args)
     if args.tta:
         augment_test(cfg)
+    if args.energy:
+        add_hooks(cfg, 'EnergyHook')
     if args.out and args.out_item != 'metrics' and cfg.get('default_scope') == 'mmseg':
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
         evaluators[0].update(output_dir=args.out, keep_results=True)

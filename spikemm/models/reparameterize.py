@@ -30,7 +30,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     """
     if mode not in MODES:
         raise ValueError(f'mode must be one of {MODES}, but got {mode!r}.')
-    if not any(isinstance(m, (RepConvBN, ConvBN)) for m in model.modules()):
+    if not is_foldable(model):
         raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
     model = copy.deepcopy(model).eval()
     folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module}
@@ -38,6 +38,11 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv}
     _replace(model, folders)
     return model
+
+
+def is_foldable(model: nn.Module) -> bool:
+    """Tell whether :func:`reparameterize` has anything to fold in a model."""
+    return any(isinstance(m, (RepConvBN, ConvBN)) for m in model.modules())
 
 
 @MODELS.register_module()

@@ -9,76 +9,92 @@ from torch import Tensor
 LARGEST_INTEGER = 255  # eight bits; whole numbers beyond it are no numbers of spikes
 
 
+class Places(NamedTuple):
+    """Weights of the places of a map, float32 ``[*size]``, and whether all are the same."""
+
+    weights: np.ndarray
+    uniform: bool
+
+
 class SpikeCount(NamedTuple):
     """What a tensor ``[N, ...]`` holds.
 
     Args:
         operand: 'binary' (0 and 1), 'scaled' (0 and one other number), 'integer' (whole numbers up to
             :data:`LARGEST_INTEGER` in size) or 'real'.
-        values: Sum of the sizes of each of the ``N`` parts, float64 ``[N]``; of scaled numbers how many are not 0.
-        reached: The same, with each number times the weight of its place; for real numbers 0.
-        nonzero: How many numbers are not 0, float64 ``[N]``.
+        sums: Of each of the ``N`` parts, float64 ``[3, N]``: how many numbers are not 0; the sum of their sizes (of
+            scaled ones, how many); the same with each number times the weight of its place.
         numel: Numbers in one part.
     """
 
     operand: str
-    values: np.ndarray
-    reached: np.ndarray
-    nonzero: np.ndarray
+    sums: np.ndarray
     numel: int
 
+    @property
+    def values(self) -> np.ndarray:
+        return self.sums[1]
 
-def spike_count(x: Tensor, places: np.ndarray | None = None) -> SpikeCount:
+    @property
+    def reached(self) -> np.ndarray:
+        return self.sums[2]
+
+
+def spike_count(x: Tensor, places: Places | None = None) -> SpikeCount:
     """Count the spikes in ``x``.
 
     Args:
         x: ``[N, C, *size]`` with ``places``, else ``[N, ...]``.
-        places: Weight of every place of a map, float32 ``[*size]``, or None for 1.
+        places: Weights of the places of a map; None for 1.
     """
-    parts = len(x)
     if x.numel() == 0:
-        return SpikeCount('binary', *np.zeros((3, parts)), 0)
+        return SpikeCount('binary', np.zeros((3, len(x))), 0)
     if x.dtype not in (torch.float32, torch.float64):
         x = x.float()
-    rows, weights, inner = _arranged(x, places)
+    rows, weights, inner = _arranged(x.detach(), places)
     count = _on_cpu if x.device.type == 'cpu' else _anywhere
-    sums, other, fraction, unlike = count(rows, weights, inner)
-    operand = 'real' if fraction else 'integer'
-    if not unlike:
-        operand = 'scaled'
-    if not other:
-        operand = 'binary'
-    nonzero, values, reached_nonzero, reached = sums
-    if operand == 'scaled':
-        values, reached = nonzero, reached_nonzero
-    return SpikeCount(operand, values, reached, nonzero, x.numel() // parts)
+    (nonzero, size, nonzero_reached, reached), other, fraction, unlike = count(rows, weights, inner)
+    if other and not unlike:
+        return SpikeCount('scaled', np.stack([nonzero, nonzero, nonzero_reached]), x.numel() // len(x))
+    operand = 'real' if fraction else 'integer' if other else 'binary'
+    return SpikeCount(operand, np.stack([nonzero, size, reached]), x.numel() // len(x))
 
 
-def _arranged(x: Tensor, places: np.ndarray | None) -> tuple[Tensor, np.ndarray, bool]:
+def fire_count(spikes: Tensor) -> tuple[np.ndarray, float]:
+    """Sum of what neurons ``[T, B, C, ...]`` (or ``[T, C]``) sent, ``[T, C]``, and the largest number among it."""
+    x = spikes.detach()
+    if x.device.type == 'cpu' and x.dtype == torch.float32 and x.ndim == 5 and x.movedim(2, -1).is_contiguous():
+        from . import spike_count_cpu  # numba is loaded when it is needed
+
+        return spike_count_cpu.fire_count(x.movedim(2, -1).flatten(1, 3).numpy())
+    sums = x.sum([d for d in range(x.ndim) if d not in (0, min(2, x.ndim - 1))], dtype=torch.float32)
+    return sums.cpu().numpy(), float(x.max())
+
+
+def _arranged(x: Tensor, places: Places | None) -> tuple[Tensor, np.ndarray, bool]:
     """``x`` as it lies in memory, ``[N, rows, length]``, the weights of the places, and whether those vary in a row."""
-    if places is None or (places == places.flat[0]).all():
-        weight = 1 if places is None else places.flat[0]
-        dense = x.permute(0, *range(2, x.ndim), 1) if x.ndim > 3 and not x.is_contiguous() else x
+    channels_last = x.ndim > 3 and not x.is_contiguous()
+    dense = x.movedim(1, -1) if channels_last else x
+    if places is None or places.uniform:
+        weight = 1 if places is None else places.weights.flat[0]
         return dense.reshape(len(x), 1, -1), np.array([weight], np.float32), False
-    weights = np.ascontiguousarray(places, np.float32).reshape(-1)
-    if x.is_contiguous():
-        return x.reshape(len(x), x.shape[1], -1), weights, True
-    return x.permute(0, *range(2, x.ndim), 1).reshape(len(x), -1, x.shape[1]), weights, False
+    length = x.shape[1] if channels_last else places.weights.size
+    return dense.reshape(len(x), -1, length), places.weights.reshape(-1), not channels_last
 
 
 def _anywhere(x: Tensor, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, bool, bool, bool]:
     size, places = x.abs(), torch.from_numpy(weights).to(x)
     fires = (size > 0).to(x)
-    places = places if inner else places[:, None]
+    if not inner:
+        places = places.repeat(x.shape[1] // len(places))[:, None]
     sums = torch.stack([y.sum((1, 2), dtype=torch.float64) for y in (fires, size, fires * places, size * places)])
     other = (x != fires).any()
-    fraction = ((x != x.round()) | (size > LARGEST_INTEGER) | ~x.isfinite()).any()
-    first = x.flatten()[fires.argmax()]
-    unlike = (x != fires * first).any()
+    fraction = ((x != x.round()) | ~(size <= LARGEST_INTEGER)).any()
+    unlike = (x != fires * x.flatten()[fires.flatten().argmax()]).any()
     return sums.cpu().numpy(), bool(other), bool(fraction), bool(unlike)
 
 
 def _on_cpu(x: Tensor, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, bool, bool, bool]:
     from . import spike_count_cpu  # numba is loaded when it is needed
 
-    return spike_count_cpu.count(x.detach().contiguous().numpy(), weights, inner)
+    return spike_count_cpu.count(x.contiguous().numpy(), weights, inner)

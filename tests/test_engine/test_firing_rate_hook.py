@@ -76,7 +76,7 @@ def test_the_rate_is_spikes_per_neuron_and_time_step(train):
     assert train.message_hub.get_info('firing_rate') == {
         'neurons.silent': 0.0, 'neurons.quarter': 0.25, 'neurons.always': 1.0}
     log = Path(train.log_dir) / f'{train.timestamp}.log'
-    assert 'firing rate 0.417 (silent: neurons.silent; saturated: neurons.always)' in log.read_text()
+    assert 'firing rate 0.417 (silent: neurons.silent; saturated: neurons.always; ' in log.read_text()
 
 
 def test_the_model_is_observed_at_the_interval_only(train):
@@ -90,6 +90,29 @@ def test_the_first_batch_of_a_validation_is_observed(tmp_path):
     runner.val()
     assert runner.model.observed == [True, False, False, True, False, False]
     assert runner.message_hub.get_scalar('val/firing_rate').current() == pytest.approx(1.25 / 3)
+
+
+class OneDeadChannel(Layers):
+    """With one more layer, of which the first of four channels never fires."""
+
+    def __init__(self):
+        super().__init__()
+        self.neurons['partly'] = IFNode(step_mode='m')
+
+    def forward(self, inputs, mode):
+        for _ in range(2):  # a layer that runs twice has its channels once
+            self.neurons['partly'].reset()
+            self.neurons['partly'](torch.tensor([0.0, 0.25, 1, 1]).expand(4, 1, 4))
+        return super().forward(inputs, mode)
+
+
+def test_channels_that_are_silent_are_counted(tmp_path):
+    runner = run(
+        tmp_path, 'channels', OneDeadChannel, train_dataloader=LOADER, train_cfg={'by_epoch': True, 'max_epochs': 1},
+        optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.0}})
+    runner.train()
+    log = Path(runner.log_dir) / f'{runner.timestamp}.log'
+    assert 'silent channels: 5 of 16)' in log.read_text(), 'the four of the silent layer and one'
 
 
 def test_an_interval_below_one_is_refused():

@@ -8,48 +8,19 @@ not. Every product is counted as dense: of a spiking model most need not be comp
 from argparse import ArgumentParser
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
-from mmengine.dataset import pseudo_collate
-from mmengine.model import revert_sync_batchnorm
+from mmengine.config import Config, DictAction
 from mmengine.registry import DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
 
-import spikemm  # noqa: F401  before the task libraries
-from spikemm.registry import MODELS
-
-
-def input_shape(sizes: list[int]) -> tuple[int, ...]:
-    """Complete ``S``, ``H W``, ``C H W`` or ``T C H W``."""
-    if len(sizes) > 4 or min(sizes) < 1:
-        raise ValueError(f'shape must be S, H W, C H W or T C H W, but got {sizes}.')
-    if len(sizes) == 1:
-        sizes = sizes * 2
-    return tuple([3, *sizes] if len(sizes) == 2 else sizes)
-
-
-def data_sample(scope: str, shape: tuple[int, ...]):
-    """Return the sample that goes with an image; heads of detectors read its sizes."""
-    if scope == 'mmdet':
-        from mmdet.structures import DetDataSample as Sample
-    elif scope == 'mmseg':
-        from mmseg.structures import SegDataSample as Sample
-    else:
-        from mmpretrain.structures import DataSample as Sample
-    size = shape[-2:]
-    return Sample(metainfo={'img_shape': size, 'ori_shape': size, 'pad_shape': size, 'scale_factor': (1.0, 1.0)})
+from spikemm.analysis.inputs import build_model, input_shape, random_batch
 
 
 def count(cfg: Config, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return the parameters of a model and the multiply-accumulates of one input of ``shape``."""
     scope = cfg.get('default_scope', 'mmpretrain')
     with DefaultScope.overwrite_default_scope(scope), torch.no_grad():
-        model_cfg = ConfigDict(cfg.model)
-        if 'data_preprocessor' in cfg:  # where mmpretrain has it
-            model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
-        model = revert_sync_batchnorm(MODELS.build(model_cfg)).eval()
-        image = torch.randint(0, 256, shape, dtype=torch.uint8)
-        data = pseudo_collate([{'inputs': image, 'data_samples': data_sample(scope, shape)}])
-        data = model.data_preprocessor(data, training=False)
+        model = build_model(cfg)
+        data = model.data_preprocessor(random_batch(scope, shape), training=False)
         with FlopCounterMode(display=False) as counter:
             model(**data, mode='tensor')
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2
