@@ -213,6 +213,9 @@ class OperationCounter:
             if out is not NotImplemented:
                 return out
         out = func(*args, **kwargs)
+        if category == 'norm':
+            self.elementwise['norm'] += args[0].numel()
+            return out
         inputs = list(tensors_in(args, kwargs))
         weights = [self.names.of_weight(x) for x in inputs]
         self.used.update(weights)
@@ -404,14 +407,19 @@ def _layer_count(name: str, layer: _Layer, n: int, spiking: bool) -> LayerCount:
     for values in (layer.sample_macs, layer.sample_acs):
         totals[:len(values)] += values
     nonzero, values, acs, numel = layer.sums
-    read = max(1.0, numel.sum())
+    with np.errstate(invalid='ignore'):  # nothing was read, by a head of regions without any
+        rates = [*(values / numel), values.sum() / numel.sum(), nonzero.sum() / numel.sum()]
+    *by_step, rate, density = [None if np.isnan(r) else float(r) for r in rates]
     return LayerCount(
         name=name, type=layer.type, stage=stage_of(name), operand=layer.operand, encoding=spiking and layer.encoding,
         steps=len(acs), dense=layer.dense / n, macs=sum(layer.sample_macs) / n, acs=sum(layer.sample_acs) / n,
         bias=layer.bias / n, acs_by_step=(acs / n).tolist(), spread=float(totals.std()),
-        rate=float(values.sum() / read), density=float(nonzero.sum() / read),
-        rate_by_step=(values / np.maximum(numel, 1)).tolist(),
-        other_rate=float(np.mean(layer.other_rates)) if layer.other_rates else None)
+        rate=rate, density=density, rate_by_step=by_step,
+        other_rate=_mean(layer.other_rates))
+
+
+def _mean(values: list[float]) -> float | None:
+    return None if not values or np.isnan(values).any() else float(np.mean(values))
 
 
 def _neuron_count(name: str, neuron: _Neuron, n: int) -> NeuronCount:

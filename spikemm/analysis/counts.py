@@ -29,8 +29,8 @@ class LayerCount:
         bias: Additions of a bias.
         acs_by_step: ``acs`` of every step.
         spread: Standard deviation of ``macs + acs`` over the samples.
-        rate: Mean value of what it reads, padding apart: the firing rate, of integers above 1, of real numbers of no
-            meaning.
+        rate: Mean value of what it reads, padding apart: the firing rate, of integers maybe above 1, of real numbers
+            None, as are the others.
         density: Share of what it reads that is not 0.
         rate_by_step: ``rate`` of every step.
         other_rate: Of a product, ``rate`` of the other operand.
@@ -48,9 +48,9 @@ class LayerCount:
     bias: float
     acs_by_step: list[float]
     spread: float
-    rate: float
-    density: float
-    rate_by_step: list[float]
+    rate: float | None
+    density: float | None
+    rate_by_step: list[float | None]
     other_rate: float | None = None
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 from torch.utils.weak import WeakTensorKeyDictionary
 
 # Operators that read weights or multiply activations with each other; names without overload and trailing underscore.
@@ -99,8 +98,8 @@ class _Call:
 class LayerNames:
     """Which module of a model is running, and whose weight a tensor is; counting and auditing share it.
 
-    Within a ``with`` it listens to every call of a module. What happens outside a forward pass of ``model`` itself (or
-    in modules that are not parts of it) concerns nobody.
+    Within a ``with`` it listens to the calls of modules. What happens outside a forward pass of ``model`` itself
+    concerns nobody.
 
     Args:
         model: The model.
@@ -130,15 +129,22 @@ class LayerNames:
             if parameter.numel():
                 self.weights.setdefault(storage(parameter), []).append(name.removesuffix('.weight'))
         self.derived = WeakTensorKeyDictionary()
-        self.handles = [
-            torch_module.register_module_forward_pre_hook(self._enter),
-            torch_module.register_module_forward_hook(self._leave, with_kwargs=True, always_call=False)]
         self.calls = []
-        self.model_handle = self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)
+        self.handles = [self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)]
+        for module in self.names:
+            if self._is_watched(module):
+                self.handles += [module.register_forward_pre_hook(self._enter),
+                                 module.register_forward_hook(self._leave)]
         return self
 
+    def _is_watched(self, module: nn.Module) -> bool:
+        """Hooks cost more than a small layer: torch's own have none, their weights tell their names, unless shared."""
+        if type(module).__module__.startswith('torch.nn.') and not any(module.children()) and module is not self.model:
+            return any(len(self.owners(weight)) > 1 for weight in module.parameters())
+        return True
+
     def __exit__(self, *error) -> None:
-        for handle in (*self.handles, self.model_handle):
+        for handle in self.handles:
             handle.remove()
         self.calls, self.neurons_running = [], 0
 
@@ -148,15 +154,14 @@ class LayerNames:
     def _enter(self, module: nn.Module, args: tuple) -> None:
         if module is self.model:
             self.calls, self.ran, self.neurons_running = [], {}, 0  # also after a pass that failed
-        elif not self.calls:
+        elif not self.calls:  # a part alone, such as a data preprocessor before the model
             return
-        if module in self.names:
-            self.calls.append(_Call(self.names[module], module))
-            self.ran[self.names[module]] = module
-            self.neurons_running += isinstance(module, BaseNode)
+        self.calls.append(_Call(self.names[module], module))
+        self.ran[self.names[module]] = module
+        self.neurons_running += isinstance(module, BaseNode)
 
-    def _leave(self, module: nn.Module, args: tuple, kwargs: dict, output) -> None:
-        if not self.calls or module not in self.names:
+    def _leave(self, module: nn.Module, args: tuple, output) -> None:
+        if not self.calls:
             return
         while self.calls and self.calls.pop().module is not module:  # calls that were left by an exception
             pass

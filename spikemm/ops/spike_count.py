@@ -23,7 +23,7 @@ class SpikeCount(NamedTuple):
         operand: 'binary' (0 and 1), 'scaled' (0 and one other number), 'integer' (whole numbers up to
             :data:`LARGEST_INTEGER` in size) or 'real'.
         sums: Of each of the ``N`` parts, float64 ``[3, N]``: how many numbers are not 0; the sum of their sizes (of
-            scaled ones, how many); the same with each number times the weight of its place.
+            scaled ones, how many); the same with each number times the weight of its place. NaN of real numbers.
         numel: Numbers in one part.
     """
 
@@ -54,10 +54,12 @@ def spike_count(x: Tensor, places: Places | None = None) -> SpikeCount:
     rows, weights, inner = _arranged(x.detach(), places)
     count = _on_cpu if x.device.type == 'cpu' else _anywhere
     (nonzero, size, nonzero_reached, reached), other, fraction, unlike = count(rows, weights, inner)
+    numel = x.numel() // len(x)
     if other and not unlike:
-        return SpikeCount('scaled', np.stack([nonzero, nonzero, nonzero_reached]), x.numel() // len(x))
-    operand = 'real' if fraction else 'integer' if other else 'binary'
-    return SpikeCount(operand, np.stack([nonzero, size, reached]), x.numel() // len(x))
+        return SpikeCount('scaled', np.stack([nonzero, nonzero, nonzero_reached]), numel)
+    if fraction:
+        return SpikeCount('real', np.full((3, len(x)), np.nan), numel)
+    return SpikeCount('integer' if other else 'binary', np.stack([nonzero, size, reached]), numel)
 
 
 def fire_count(spikes: Tensor) -> tuple[np.ndarray, float]:

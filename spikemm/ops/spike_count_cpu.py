@@ -1,4 +1,4 @@
-"""The pass of :mod:`spikemm.ops.spike_count` on CPU, compiled by numba."""
+"""The passes of :mod:`spikemm.ops.spike_count` on CPU, compiled by numba."""
 
 import numba
 import numpy as np
@@ -6,8 +6,10 @@ import numpy as np
 from .spike_count import LARGEST_INTEGER
 from .threads import parallel_for
 
-GRAIN = 1 << 18  # numbers worth a thread: a pass takes less than most
-BLOCK = 8192  # numbers a thread takes at once, summed in float32: whole numbers up to 255 stay exact
+GRAIN = 1 << 18  # numbers worth a thread: the pass takes less time than most
+BLOCK = 8192  # numbers that are summed in float32: whole numbers up to 255 stay exact
+PARTS = 4  # of a map, for the threads
+FIRST = 256  # numbers that show most real tensors to be real
 
 _f32 = np.float32
 _largest = _f32(LARGEST_INTEGER)
@@ -24,39 +26,67 @@ def count(x: np.ndarray, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, 
 
     Returns:
         Numbers not 0, their sizes, and both weighted, ``[4, N]``; whether there is a number that is neither 0 nor 1;
-        one that is not whole, or too large; one that is neither 0 nor the first number that is not 0.
+        one that is not whole, or too large; one that is neither 0 nor the first number that is not 0. Where the last
+        two are true, the sums are of no use.
     """
     parts, rows, length = x.shape
     blocks = -(-length // BLOCK)  # of a row
-    units = parts * rows * blocks
-    sums, flags, seen = np.zeros((units, 4)), np.zeros((units, 3), np.bool_), np.zeros(units, x.dtype)
+    units = np.zeros((parts * rows * blocks, 8))  # four sums, three flags, the first number that is not 0
+    real = np.zeros(1, np.bool_)
     grain = max(1, GRAIN // min(length, BLOCK))
-    parallel_for(_count, units, x.reshape(-1, length), weights, inner, rows, blocks, seen, sums, flags, grain=grain)
-    other, fraction, unlike = flags.any(0).tolist()
-    seen = seen[seen != 0]
-    unlike = unlike or bool(seen.size and (seen != seen[0]).any())
-    return sums.reshape(parts, -1, 4).sum(1).T, other, fraction, unlike
+    parallel_for(_count, len(units), x.reshape(-1, length), weights, inner, rows, blocks, units, real, grain=grain)
+    sums, other, fraction, unlike = _sum(units.reshape(parts, -1, 8))
+    return (sums, True, True, True) if real[0] else (sums, other, fraction, unlike)
 
 
 @_jit
-def _count(lo, hi, x, weights, inner, rows, blocks, seen, sums, flags):
-    length = x.shape[1]
+def _count(lo, hi, x, weights, inner, rows, blocks, units, real):
     for unit in range(lo, hi):
+        if real[0]:
+            return
         row, start = unit // blocks, unit % blocks * BLOCK
-        block = x[row, start:min(start + BLOCK, length)]
+        block = x[row, start:start + BLOCK]
+        if _is_real(block[:FIRST]):
+            real[0] = True
+            return
         nonzero, size = _sums(block)
-        sums[unit, 0], sums[unit, 1] = nonzero, size
+        if not nonzero:
+            continue
+        at = units[unit]
+        at[0], at[1] = nonzero, size
         if inner:
-            sums[unit, 2], sums[unit, 3] = _weighted(block, weights[start:start + block.size])
+            at[2], at[3] = _weighted(block, weights[start:start + block.size])
         else:
             weight = weights[row % rows if weights.size > 1 else 0]
-            sums[unit, 2], sums[unit, 3] = nonzero * weight, size * weight
-        if nonzero:
-            one = type(seen[unit])(1)
-            binary = size == nonzero and not _differs(block, one)
-            seen[unit] = one if binary else _first(block)
-            if not binary:
-                flags[unit, 0], flags[unit, 1], flags[unit, 2] = True, _fraction(block), _differs(block, seen[unit])
+            at[2], at[3] = nonzero * weight, size * weight
+        first = _first(block)
+        at[6], at[7] = _differs(block, first), first
+        at[4] = at[6] or first != 1
+        if at[4]:
+            at[5] = _has_fraction(block)
+            if at[5] and at[6]:
+                real[0] = True
+
+
+@_jit
+def _sum(units):
+    sums = np.zeros((4, units.shape[0]))
+    other, fraction, unlike, first = False, False, False, 0.0
+    for n in range(units.shape[0]):
+        for at in units[n]:
+            for i in range(4):
+                sums[i, n] += at[i]
+            other, fraction, unlike = other or at[4] > 0, fraction or at[5] > 0, unlike or at[6] > 0
+            if at[7] != 0:
+                unlike = unlike or (first != 0 and at[7] != first)
+                first = at[7]
+    return sums, other, fraction, unlike
+
+
+@_jit
+def _is_real(x):
+    """Whether there are numbers that are not whole, and not all the same."""
+    return _has_fraction(x) and _differs(x, _first(x))
 
 
 @_jit
@@ -96,7 +126,7 @@ def _differs(x, value):
 
 
 @_jit
-def _fraction(x):
+def _has_fraction(x):
     wrong = _f32(0)
     for i in range(x.size):
         wrong += _f32((x[i] != np.rint(x[i])) | (abs(x[i]) > _largest))
@@ -106,21 +136,20 @@ def _fraction(x):
 def fire_count(x: np.ndarray) -> tuple[np.ndarray, float]:
     """Sums ``[T, C]`` and the largest number of ``x`` ``[T, places, C]``."""
     T, places, channels = x.shape
-    step = -(-places // 4)  # of the places, for the threads
-    sums, largest = np.zeros((T * 4, channels), np.float32), np.zeros(T * 4, np.float32)
-    parallel_for(_fire_count, T * 4, x, step, sums, largest, grain=max(1, GRAIN // (step * channels)))
-    return sums.reshape(T, 4, channels).sum(1), float(largest.max())
+    step = -(-places // PARTS)
+    units = np.zeros((T, PARTS, 2, channels), np.float32)  # the sum and the largest
+    parallel_for(_fire_count, T * PARTS, x, step, units.reshape(-1, 2, channels),
+                 grain=max(1, GRAIN // (step * channels)))
+    return units[:, :, 0].sum(1), float(units[:, :, 1].max())
 
 
 @_jit
-def _fire_count(lo, hi, x, step, sums, largest):
-    channels = x.shape[2]
+def _fire_count(lo, hi, x, step, units):
     for unit in range(lo, hi):
-        t, start = unit // 4, unit % 4 * step
-        total, most = sums[unit], np.zeros(channels, np.float32)
+        t, start = unit // PARTS, unit % PARTS * step
+        total, most = units[unit, 0], units[unit, 1]
         for place in range(start, min(start + step, x.shape[1])):
             row = x[t, place]
-            for c in range(channels):
+            for c in range(row.size):
                 total[c] += row[c]
                 most[c] = max(most[c], row[c])
-        largest[unit] = most.max()
