@@ -73,10 +73,11 @@ class OperationCounter:
 
     Every operator that torch runs is seen, so layers need not be of known types: convolutions, matrix products and
     attention are counted one by one, operators that move, compare, add or multiply numbers are summed up apart, and an
-    operator that nobody knows is listed by name. A weight layer reads spikes or integers, which cost an accumulate for
-    each weight they reach (borders, strides, dilations and groups exact), or real numbers, which cost a
-    multiply-accumulate for each weight, as FLOP counters count them. Norms that were not folded, pooling, sums of
-    membrane potentials and the neurons' updates are part of neither.
+    operator that nobody knows is listed by name; a layer written as elementwise products and sums is among those summed
+    up, and one that computes outside of torch is listed if it has weights. A weight layer reads spikes or integers,
+    which cost an accumulate for each weight they reach (borders, strides, dilations and groups exact), or real numbers,
+    which cost a multiply-accumulate for each weight, as FLOP counters count them. Norms that were not folded, pooling,
+    sums of membrane potentials and the neurons' updates are part of neither.
 
     Which sample caused how much is known where the parts of an input belong to samples; regions of interest do not, and
     are shared out evenly: for their spread, count with a batch size of 1.
@@ -114,6 +115,8 @@ class OperationCounter:
     def __enter__(self) -> 'OperationCounter':
         if self.model.training:
             raise ValueError('model must be in evaluation mode to be counted: call model.eval() first.')
+        self.fast_path = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # of attention, one operator that hides its products
         self.names.__enter__()
         self.mode.__enter__()
         return self
@@ -121,6 +124,7 @@ class OperationCounter:
     def __exit__(self, *error) -> None:
         self.mode.__exit__(*error)
         self.names.__exit__(*error)
+        torch.backends.mha.set_fastpath_enabled(self.fast_path)
 
     def counts(self) -> Counts:
         """What was counted so far, of one sample.
@@ -206,7 +210,10 @@ class OperationCounter:
             return func(*args, **kwargs)
         rule, category, name = _known(func)
         if category == 'view':
-            return func(*args, **kwargs)
+            out = func(*args, **kwargs)
+            if self.names.derived:
+                self.names.derive(out, self.names.derived.get(args[0]))
+            return out
         if rule is None and category is None and func.namespace == 'aten':
             with self.mode:
                 out = func.decompose(*args, **kwargs)
@@ -225,25 +232,27 @@ class OperationCounter:
                 call.encoding = not self.has_fired
                 self.calls.append(call)
             return out
-        made = [x for x in tensors_in(out) if x.is_floating_point()]
-        if inputs and None not in weights:  # weights alone: it could have been done before
+        made = [x for x in tensors_in(out) if x.is_floating_point() or x.is_complex()]
+        if not inputs or not made:
+            return out
+        if None not in weights:  # weights alone: it could have been done before
             for x in made:
                 self.names.derive(x, weights[0])
-        elif made and inputs and category is None:
+        elif category is None:
             self.unknown[self.names.module, name] = None
-        elif made and category != 'move':
+        elif category != 'move':
             self._see_elementwise(name, category, inputs, made)
         return out
 
     def _see_elementwise(self, name: str, category: str, inputs: list[Tensor], made: list[Tensor]) -> None:
         """Spikes that are summed up (SDSA-1 and 2) are a layer; the rest is summed up by category."""
-        if name == 'aten.sum' and inputs and inputs[0].ndim > 3:
+        if name == 'aten.sum' and self.has_fired and inputs[0].ndim > 3:
             x = inputs[0].flatten(0, 1) if len(inputs[0]) == self.steps else inputs[0]
             count = spike_count(x)
             if count.operand != 'real':
                 self.calls.append(_call(self.names.of_product(), 'sum', count, x.numel(), count.values))
                 return
-        self.elementwise[category] += max(x.numel() for x in (*inputs[:1], *made[:1]))
+        self.elementwise[category] += max(inputs[0].numel(), made[0].numel())
 
 
 @cache
@@ -293,7 +302,7 @@ def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _
     dense = x.shape[0] * prod((x if transposed else out).shape[2:]) * weight.numel()
     fan_out = weight.shape[1] if transposed else weight.shape[0] // groups
     places = None
-    if prod(kernel) > 1 or max(stride) > 1:
+    if prod(kernel) > 1 or max(stride) > 1 or max(padding) > 0:
         places = _places(*map(tuple, (size, out.shape[2:], kernel, stride, padding, dilation)), transposed)
     count = spike_count(x, places)
     name = names.of_weight(weight) or names.of_product()

@@ -46,8 +46,9 @@ MOVE = {f'aten.{name}' for name in (
     'cat', 'stack', 'copy', 'clone', '_to_copy', 'index', 'index_select', 'index_put', '_index_put_impl',
     '_unsafe_index', '_unsafe_index_put', 'index_copy', 'index_fill', 'gather', 'scatter', 'scatter_reduce', 'take',
     'masked_fill', 'masked_select', 'masked_scatter', 'constant_pad_nd', 'reflection_pad1d', 'reflection_pad2d',
-    'replication_pad1d', 'replication_pad2d', '_pad_circular', 'repeat', 'repeat_interleave', 'roll', 'flip', 'rot90',
-    'fill', 'zero', 'nonzero', 'count_nonzero', 'embedding', 'one_hot', 'tril', 'triu', 'contiguous', 'resize',
+    'reflection_pad3d', 'replication_pad1d', 'replication_pad2d', 'replication_pad3d', '_pad_circular', 'repeat',
+    'repeat_interleave', 'roll', 'flip', 'rot90', 'fill', 'zero', 'new_empty', 'new_full',
+    'new_zeros', 'new_ones', 'full_like', 'zeros_like', 'ones_like', 'nonzero', 'count_nonzero', 'embedding', 'one_hot', 'tril', 'triu', 'contiguous', 'resize',
     'upsample_nearest1d', 'upsample_nearest2d', 'upsample_nearest3d', '_upsample_nearest_exact1d',
     '_upsample_nearest_exact2d', 'pixel_shuffle', 'pixel_unshuffle', 'channel_shuffle', 'im2col', 'col2im',
     '_local_scalar_dense', 'item', 'is_nonzero', 'lift_fresh', 'lift', 'native_dropout', 'bernoulli', 'diag',
@@ -126,13 +127,13 @@ class LayerNames:
         self.names = {module: name for name, module in self.model.named_modules()}
         self.weights: dict[int, list[str]] = {}
         for name, parameter in (*self.model.named_parameters(remove_duplicate=False), *self.model.named_buffers()):
-            if parameter.numel():
+            if parameter.numel() and parameter.layout == torch.strided:
                 self.weights.setdefault(storage(parameter), []).append(name.removesuffix('.weight'))
         self.derived = WeakTensorKeyDictionary()
         self.calls = []
         self.handles = [self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)]
         for module in self.names:
-            if self._is_watched(module):
+            if self._is_watched(module) and not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks
                 self.handles += [module.register_forward_pre_hook(self._enter),
                                  module.register_forward_hook(self._leave)]
         return self
@@ -189,9 +190,9 @@ class LayerNames:
             return self.derived.get(tensor)
         return self.module if self.module in names else names[0]
 
-    def derive(self, tensor: Tensor, name: str) -> None:
-        """Note that ``tensor`` was made of weights alone, as in mixed precision: it is one, too."""
-        if self.of_weight(tensor) is None:
+    def derive(self, tensor: Tensor, name: str | None) -> None:
+        """Note that ``tensor`` was made of the weight of this name alone, as in mixed precision: it is one, too."""
+        if name is not None and self.of_weight(tensor) is None:
             self.derived[tensor] = name
 
     def owners(self, weight: Tensor) -> list[str]:
@@ -207,4 +208,4 @@ class LayerNames:
 
 def storage(tensor: Tensor) -> int:
     """Where the memory of a tensor begins, whatever part of it the tensor shows."""
-    return tensor.untyped_storage().data_ptr()
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else id(tensor)

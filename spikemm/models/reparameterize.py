@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from spikemm.layers import SDSA, ConvBN, OverTime, RepConvBN, SepConv
+from spikemm.neurons import IF, LIF, PLIF
 from spikemm.registry import MODELS
 
 MODES = ('fast', 'spike')
@@ -21,9 +22,10 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     Args:
         model: Any module with spikemm's layers in it; mmcv's, of necks and heads, are folded, too.
         mode: 'fast' folds every norm into its convolution and keeps RepConv factored: the least work on CPU and GPU.
-            'spike' also merges each RepConv, with its padded norm, into one 3x3 convolution, and each
-            depthwise-pointwise pair into one dense convolution: more work there, but then every weight layer meets
-            spikes only, as a neuromorphic chip needs and as the energy of the paper assumes.
+            'spike' also merges each RepConv, with its padded norm, into one 3x3 convolution, each depthwise-pointwise
+            pair into one dense convolution, and the scale of attention into the threshold behind it: more work there,
+            but then every weight layer meets spikes only and nothing is multiplied, as a neuromorphic chip needs and
+            as the energy of the paper assumes.
 
     Raises:
         ValueError: ``mode`` is unknown, or ``model`` has nothing to fold (was it folded before?).
@@ -35,7 +37,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     model = copy.deepcopy(model).eval()
     folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module}
     folders[RepConvBN] = _factored_rep_conv if mode == 'fast' else _dense_rep_conv
-    folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv}
+    folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv, SDSA: _unscaled_sdsa}
     _replace(model, folders)
     return model
 
@@ -155,4 +157,15 @@ def _joint_qkv(layer: SDSA) -> SDSA:
         groups = convs[0].groups * (len(convs) if i else 1)
         joint.append(_conv(weight, bias, convs[0], groups=groups))
     layer.join(OverTime(nn.Sequential(*joint)))
+    return layer
+
+
+def _unscaled_sdsa(layer: SDSA) -> SDSA:
+    """The same spikes, exactly where the scale is a power of two. A threshold that is learnt keeps the scale."""
+    neuron = layer.attn_neuron
+    if layer.version >= 3 and layer.scale is not None and isinstance(neuron, LIF | IF | PLIF):
+        neuron.v_threshold /= layer.scale
+        if neuron.v_reset is not None:
+            neuron.v_reset /= layer.scale
+        layer.scale = None
     return layer

@@ -55,9 +55,9 @@ def spike_count(x: Tensor, places: Places | None = None) -> SpikeCount:
     count = _on_cpu if x.device.type == 'cpu' else _anywhere
     (nonzero, size, nonzero_reached, reached), other, fraction, unlike = count(rows, weights, inner)
     numel = x.numel() // len(x)
-    if other and not unlike:
+    if other and not unlike and np.isfinite(size).all():
         return SpikeCount('scaled', np.stack([nonzero, nonzero, nonzero_reached]), numel)
-    if fraction:
+    if other and fraction:
         return SpikeCount('real', np.full((3, len(x)), np.nan), numel)
     return SpikeCount('integer' if other else 'binary', np.stack([nonzero, size, reached]), numel)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikemm.layers import RepConvBN
+from spikemm.layers import SDSA, RepConvBN
 from spikemm.models import MetaSpikeFormer, reparameterize
 from spikemm.neurons import LIF
 
@@ -67,6 +67,25 @@ def test_in_mode_spike_every_weight_layer_but_the_stem_meets_spikes():
     real = [name for name, x in inputs.items() if not ((x == 0) | (x == 1)).all()]
     assert len(inputs) > 20
     assert real == ['stages.0.0.conv.layer']  # the stem reads pixels
+
+
+@pytest.mark.parametrize('neuron', ['LIF', 'IF', 'PLIF'])
+def test_in_mode_spike_the_scale_of_attention_is_in_the_threshold(neuron):
+    net = trained(neuron={'type': neuron, 'v_reset': -0.5})
+    x = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    seen = {}
+
+    def record(model):
+        attention = next(m for m in model.modules() if isinstance(m, SDSA))
+        attention.attn_neuron.register_forward_hook(lambda module, args, out: seen.setdefault(model, out))
+        with torch.no_grad():
+            model(x)
+        return attention
+
+    scaled, merged = record(net), record(folded := reparameterize(net, 'spike'))
+    assert scaled.scale == 0.125 and merged.scale is None
+    assert 0 < seen[net].mean() < 1
+    assert torch.equal(seen[net], seen[folded])
 
 
 def test_neurons_that_learn_keep_layers_of_their_own():
