@@ -47,14 +47,14 @@ MOVE = {f'aten.{name}' for name in (
     '_unsafe_index', '_unsafe_index_put', 'index_copy', 'index_fill', 'gather', 'scatter', 'scatter_reduce', 'take',
     'masked_fill', 'masked_select', 'masked_scatter', 'constant_pad_nd', 'reflection_pad1d', 'reflection_pad2d',
     'reflection_pad3d', 'replication_pad1d', 'replication_pad2d', 'replication_pad3d', '_pad_circular', 'repeat',
-    'repeat_interleave', 'roll', 'flip', 'rot90', 'fill', 'zero', 'new_empty', 'new_full',
-    'new_zeros', 'new_ones', 'full_like', 'zeros_like', 'ones_like', 'nonzero', 'count_nonzero', 'embedding', 'one_hot', 'tril', 'triu', 'contiguous', 'resize',
-    'upsample_nearest1d', 'upsample_nearest2d', 'upsample_nearest3d', '_upsample_nearest_exact1d',
-    '_upsample_nearest_exact2d', 'pixel_shuffle', 'pixel_unshuffle', 'channel_shuffle', 'im2col', 'col2im',
-    '_local_scalar_dense', 'item', 'is_nonzero', 'lift_fresh', 'lift', 'native_dropout', 'bernoulli', 'diag',
-    'diag_embed', '_assert_async', 'set', 'detach', 'alias', 'tolist', 'normal', 'uniform', 'random', 'exponential',
-    '_unsafe_view', 'unfold_copy', 'split_with_sizes_copy', 'native_channel_shuffle', '_reshape_copy', 'view_copy',
-    'meshgrid')}
+    'repeat_interleave', 'roll', 'flip', 'rot90', 'fill', 'zero', 'new_empty', 'new_full', 'new_zeros', 'new_ones',
+    'full_like', 'zeros_like', 'ones_like', 'nonzero', 'count_nonzero', 'embedding', 'one_hot', 'tril', 'triu',
+    'contiguous', 'resize', 'upsample_nearest1d', 'upsample_nearest2d', 'upsample_nearest3d',
+    '_upsample_nearest_exact1d', '_upsample_nearest_exact2d', 'pixel_shuffle', 'pixel_unshuffle', 'channel_shuffle',
+    'im2col', 'col2im', '_local_scalar_dense', 'item', 'is_nonzero', 'lift_fresh', 'lift', 'native_dropout',
+    'bernoulli', 'diag', 'diag_embed', '_assert_async', 'set', 'detach', 'alias', 'tolist', 'normal', 'uniform',
+    'random', 'exponential', '_unsafe_view', 'unfold_copy', 'split_with_sizes_copy', 'native_channel_shuffle',
+    '_reshape_copy', 'view_copy', 'meshgrid')}
 CATEGORIES = {
     'norm': NORM, 'multiply': MULTIPLY, 'add': ADD | AVERAGE, 'nonlinear': NONLINEAR, 'interpolate': INTERPOLATE,
     'compare': COMPARE, 'move': MOVE}
