@@ -4,9 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from spikingjelly.activation_based.neuron import BaseNode
+from spikingjelly.activation_based import neuron
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
+
+# All of SpikingJelly's; not every one derives from its BaseNode.
+NEURONS = tuple(
+    module for name, module in vars(neuron).items()
+    if isinstance(module, type) and issubclass(module, nn.Module) and 'NonSpiking' not in name)
 
 # Operators that read weights or multiply activations with each other; names without overload and trailing underscore.
 CONVOLUTIONS = ('aten.convolution',)
@@ -159,15 +164,15 @@ class LayerNames:
             return
         self.calls.append(_Call(self.names[module], module))
         self.ran[self.names[module]] = module
-        self.neurons_running += isinstance(module, BaseNode)
+        self.neurons_running += isinstance(module, NEURONS)
 
     def _leave(self, module: nn.Module, args: tuple, output) -> None:
         if not self.calls:
             return
         while self.calls and self.calls.pop().module is not module:  # calls that were left by an exception
             pass
-        if isinstance(module, BaseNode):
-            self.neurons_running = sum(isinstance(call.module, BaseNode) for call in self.calls)
+        if isinstance(module, NEURONS):
+            self.neurons_running = sum(isinstance(call.module, NEURONS) for call in self.calls)
             if not self.neurons_running:
                 self.on_neuron(self.names[module], module, output)
         if module is self.model:

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
-from spikemm.analysis.counts import some, stage_of
+from .counts import some, stage_of
+from .operations import NEURONS
 
 SHOWN = 12  # layers that an error names
 
@@ -78,15 +78,15 @@ def record_spikes(model: nn.Module, run: Callable[[], Any], layers: str | None =
     return found
 
 
-def find_neurons(model: nn.Module, pattern: str = '*') -> dict[str, BaseNode]:
+def find_neurons(model: nn.Module, pattern: str = '*') -> dict[str, nn.Module]:
     """Return the layers of neurons whose names match a pattern.
 
     Raises:
         ValueError: There are none.
     """
-    neurons = {name: layer for name, layer in model.named_modules() if isinstance(layer, BaseNode)}
+    neurons = {name: layer for name, layer in model.named_modules() if isinstance(layer, NEURONS)}
     if not neurons:
-        raise ValueError("`model` must have neurons, which are SpikingJelly's BaseNode, but got a "
+        raise ValueError("`model` must have neurons, which are SpikingJelly's, but got a "
                          f'{type(model).__name__} without any.')
     found = {name: layer for name, layer in neurons.items() if fnmatchcase(name, pattern)}
     if not found:
@@ -98,7 +98,7 @@ def find_neurons(model: nn.Module, pattern: str = '*') -> dict[str, BaseNode]:
 class _Recorder:
     """Keeps what ``wanted`` layers send, and of all neurons the order in which they are called."""
 
-    def __init__(self, neurons: dict[str, BaseNode], wanted: Collection[str]) -> None:
+    def __init__(self, neurons: dict[str, nn.Module], wanted: Collection[str]) -> None:
         self.neurons, self.wanted = neurons, wanted
         self.calls: Counter[str] = Counter()
         self.order: dict[str, None] = {}  # by the last call

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
-from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -18,6 +17,7 @@ from .operations import (
     DEFORMABLE,
     INTERPOLATE,
     MOVE,
+    NEURONS,
     WEIGHTED,
     LayerNames,
     operator_name,
@@ -182,7 +182,7 @@ class Trace:
         self.constants = {x.untyped_storage()._cdata for m in self.model.modules() for x in tensors_in(vars(m))}
         self.inputs: dict[nn.Module, tuple[Node, ...]] = {}
         self.handles = [
-            m.register_forward_pre_hook(self._feed) for m in self.model.modules() if isinstance(m, BaseNode)]
+            m.register_forward_pre_hook(self._feed) for m in self.model.modules() if isinstance(m, NEURONS)]
         self.names.__enter__()
         self.mode.__enter__()
         return self

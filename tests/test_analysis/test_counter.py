@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from small_nets import strengthen
+from spikingjelly.activation_based import neuron, surrogate
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -214,12 +215,12 @@ def test_firing_rates_are_those_of_the_neurons():
         if isinstance(module, LIF):
             module.register_forward_hook(lambda m, args, out, name=name: seen.setdefault(name, out))
     counts = counts_of(net, torch.rand(2, 3, 32, 32))
-    assert [neuron.name for neuron in counts.neurons] == list(seen)
-    for neuron in counts.neurons:
-        out = seen[neuron.name]
-        assert neuron.rate_by_step == pytest.approx(out.flatten(1).mean(1).tolist())
-        assert neuron.neurons == out[0, 0].numel()
-        assert neuron.silent_channels == out.sum((0, 1, 3, 4)).eq(0).sum()
+    assert [layer.name for layer in counts.neurons] == list(seen)
+    for layer in counts.neurons:
+        out = seen[layer.name]
+        assert layer.rate_by_step == pytest.approx(out.flatten(1).mean(1).tolist())
+        assert layer.neurons == out[0, 0].numel()
+        assert layer.silent_channels == out.sum((0, 1, 3, 4)).eq(0).sum()
     assert counts.rate > 0
 
 
@@ -228,9 +229,9 @@ def test_firing_rates_are_those_of_the_neurons():
 def test_channels_of_any_neuron_are_the_third_axis(shape, dtype):
     x = torch.zeros(shape, dtype=dtype)
     x[:, :, 1] = 5
-    (neuron,) = counts_of(nn.Sequential(LIF()), x, samples=lambda args, kwargs: 3).neurons
-    assert (neuron.channels, neuron.silent_channels, neuron.largest) == (4, 3, 1)
-    assert neuron.rate == 0.25
+    (layer,) = counts_of(nn.Sequential(LIF()), x, samples=lambda args, kwargs: 3).neurons
+    assert (layer.channels, layer.silent_channels, layer.largest) == (4, 3, 1)
+    assert layer.rate == 0.25
 
 
 def resnet():
@@ -425,3 +426,13 @@ def test_the_kernel_agrees_with_plain_torch(kind, monkeypatch):
             np.testing.assert_array_equal(ours.sums, plain.sums)
 
 
+
+
+@pytest.mark.parametrize('node', [
+    neuron.PSN(2, surrogate.ATan()), neuron.GatedLIFNode(2, surrogate_function=surrogate.ATan(), step_mode='m'),
+    neuron.DSRIFNode(2, step_mode='m')], ids=lambda node: type(node).__name__)
+def test_neurons_of_spikingjelly_that_are_none_of_its_base_class_are_neurons(node):
+    net = nn.Sequential(node, nn.Flatten(0, 1), nn.Conv2d(3, 4, 1))
+    counts = counts_of(net, 5 * torch.rand(2, 1, 3, 4, 4))
+    assert counts.rate > 0 and [layer.name for layer in counts.neurons] == ['0']
+    assert counts.layers[0].name == '2' and not counts.layers[0].encoding
