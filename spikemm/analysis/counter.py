@@ -209,11 +209,8 @@ class OperationCounter:
         if not self.names.running:
             return func(*args, **kwargs)
         rule, category, name = _known(func)
-        if category == 'view':
-            out = func(*args, **kwargs)
-            if self.names.derived:
-                self.names.derive(out, self.names.derived.get(args[0]))
-            return out
+        if category == 'compare' or (category in ('view', 'move') and not self._reads_weights(args)):
+            return func(*args, **kwargs)
         if rule is None and category is None and func.namespace == 'aten':
             with self.mode:
                 out = func.decompose(*args, **kwargs)
@@ -225,7 +222,8 @@ class OperationCounter:
             return out
         inputs = list(tensors_in(args, kwargs))
         weights = [self.names.of_weight(x) for x in inputs]
-        self.used.update(weights)
+        if category != 'view':
+            self.used.update(weights)
         if rule is not None:
             call = rule(self.names, args, kwargs, out)
             if call is not None:
@@ -240,9 +238,15 @@ class OperationCounter:
                 self.names.derive(x, weights[0])
         elif category is None:
             self.unknown[self.names.module, name] = None
-        elif category != 'move':
+        elif category not in ('view', 'move'):
             self._see_elementwise(name, category, inputs, made)
         return out
+
+    def _reads_weights(self, args: tuple) -> bool:
+        """Whether weights, or what was made of them, may be among arguments; of most operators they are not."""
+        first = args[0] if args else None
+        return bool(self.names.derived) or isinstance(first, nn.Parameter) or (
+            isinstance(first, list | tuple) and any(map(self.names.of_weight, tensors_in(first))))
 
     def _see_elementwise(self, name: str, category: str, inputs: list[Tensor], made: list[Tensor]) -> None:
         """Spikes that are summed up (SDSA-1 and 2) are a layer; the rest is summed up by category."""

@@ -100,7 +100,7 @@ class Counts:
         neurons: Likewise.
         unknown: What could not be counted.
         elementwise: Numbers made by what no energy model here prices: 'add', 'multiply', 'norm', 'nonlinear',
-            'interpolate', 'compare' and 'neuron' (updates of a potential).
+            'interpolate' and 'neuron' (updates of a potential).
         T: Time steps.
         parameters: Of the model.
         sample_macs: ``macs`` of every sample.

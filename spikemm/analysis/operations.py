@@ -137,14 +137,14 @@ class LayerNames:
         self.derived = WeakTensorKeyDictionary()
         self.calls = []
         self.handles = [self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)]
-        for module in self.names:
-            if self._is_watched(module) and not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks
-                self.handles += [module.register_forward_pre_hook(self._enter),
-                                 module.register_forward_hook(self._leave)]
+        for module in filter(self._is_watched, self.names):
+            self.handles += [module.register_forward_pre_hook(self._enter), module.register_forward_hook(self._leave)]
         return self
 
     def _is_watched(self, module: nn.Module) -> bool:
         """Hooks cost more than a small layer: torch's own have none, their weights tell their names, unless shared."""
+        if isinstance(module, torch.jit.ScriptModule):  # which takes none
+            return False
         if type(module).__module__.startswith('torch.nn.') and not any(module.children()) and module is not self.model:
             return any(len(self.owners(weight)) > 1 for weight in module.parameters())
         return True

@@ -34,12 +34,12 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
         raise ValueError(f'mode must be one of {MODES}, but got {mode!r}.')
     if not is_foldable(model):
         raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
-    model = copy.deepcopy(model).eval()
+    model = copy.deepcopy(model)
     folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module}
     folders[RepConvBN] = _factored_rep_conv if mode == 'fast' else _dense_rep_conv
     folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv, SDSA: _unscaled_sdsa}
-    _replace(model, folders)
-    return model
+    _replace(model.eval(), folders)
+    return model.eval()  # the new layers, too
 
 
 def is_foldable(model: nn.Module) -> bool:
