@@ -55,8 +55,14 @@ class _Layer:
     bias: float = 0.0
     sums: np.ndarray = field(default_factory=lambda: np.zeros((4, 0)))  # of a step: as of a call, and numbers read
     other_rates: list[float] = field(default_factory=list)
-    sample_macs: list[float] = field(default_factory=list)
-    sample_acs: list[float] = field(default_factory=list)
+    samples: list[tuple[int, np.ndarray]] = field(default_factory=list)  # the first's number, [2, n]: macs, acs
+
+    def of_samples(self, n: int) -> np.ndarray:
+        """Multiply-accumulates and accumulates of ``n`` samples, ``[2, n]``."""
+        totals = np.zeros((2, n))
+        for start, values in self.samples:
+            totals[:, start:start + values.shape[1]] += values
+        return totals
 
 
 @dataclass
@@ -135,16 +141,18 @@ class OperationCounter:
         n = self.total_samples
         if not n:
             raise RuntimeError('No forward pass was counted: within the `with`, call the model that the counter got.')
-        layers = self.layers.values()
+        of_samples = {name: layer.of_samples(n) for name, layer in self.layers.items()}
+        macs, acs = sum(of_samples.values(), np.zeros((2, n))).tolist()
+        spiking = bool(self.neurons)
         return Counts(
-            layers=[_layer_count(name, layer, n, bool(self.neurons)) for name, layer in self.layers.items()],
+            layers=[_layer_count(name, layer, of_samples[name], spiking) for name, layer in self.layers.items()],
             neurons=[_neuron_count(name, neuron, n) for name, neuron in self.neurons.items()],
             unknown=[Unknown(*key) for key in self.unknown],
             elementwise={key: total / n for key, total in sorted(self.elementwise.items())},
             T=self.T,
             parameters=sum(p.numel() for p in self.model.parameters()),
-            sample_macs=_total([layer.sample_macs for layer in layers], n),
-            sample_acs=_total([layer.sample_acs for layer in layers], n))
+            sample_macs=macs,
+            sample_acs=acs)
 
     def _start(self, args: tuple, kwargs: dict) -> None:
         self.batch = self.samples(args, kwargs)
@@ -199,10 +207,8 @@ class OperationCounter:
         of_steps = sums.sum(2)
         layer.sums = _add(layer.sums, np.concatenate([of_steps, np.full((1, steps), call.numel * parts / steps)]))
         of_samples = sums[2].sum(0) if known else np.full(self.batch, sums[2].sum() / self.batch)
-        for i, acs in enumerate(of_samples.tolist(), self.total_samples):
-            for values, more in ((layer.sample_acs, acs), (layer.sample_macs, real * call.dense / self.batch)):
-                values.extend([0.0] * (i + 1 - len(values)))
-                values[i] += more
+        macs = np.full(self.batch, real * call.dense / self.batch)
+        layer.samples.append((self.total_samples, np.stack([macs, of_samples])))
 
     def see(self, func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> object:
         """Run an operator, and note what it did."""
@@ -411,22 +417,16 @@ def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return total
 
 
-def _total(of_layers: list[list[float]], n: int) -> list[float]:
-    return np.sum([[*values, *[0.0] * (n - len(values))] for values in of_layers], 0, initial=0.0).tolist()
-
-
-def _layer_count(name: str, layer: _Layer, n: int, spiking: bool) -> LayerCount:
-    totals = np.zeros(n)
-    for values in (layer.sample_macs, layer.sample_acs):
-        totals[:len(values)] += values
+def _layer_count(name: str, layer: _Layer, of_samples: np.ndarray, spiking: bool) -> LayerCount:
+    n = of_samples.shape[1]
     nonzero, values, acs, numel = layer.sums
     with np.errstate(invalid='ignore'):  # nothing was read, by a head of regions without any
         rates = [*(values / numel), values.sum() / numel.sum(), nonzero.sum() / numel.sum()]
     *by_step, rate, density = [None if np.isnan(r) else float(r) for r in rates]
     return LayerCount(
         name=name, type=layer.type, stage=stage_of(name), operand=layer.operand, encoding=spiking and layer.encoding,
-        steps=len(acs), dense=layer.dense / n, macs=sum(layer.sample_macs) / n, acs=sum(layer.sample_acs) / n,
-        bias=layer.bias / n, acs_by_step=(acs / n).tolist(), spread=float(totals.std()),
+        steps=len(acs), dense=layer.dense / n, macs=of_samples[0].sum() / n, acs=of_samples[1].sum() / n,
+        bias=layer.bias / n, acs_by_step=(acs / n).tolist(), spread=float(of_samples.sum(0).std()),
         rate=rate, density=density, rate_by_step=by_step,
         other_rate=_mean(layer.other_rates))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from spikingjelly.activation_based import neuron
@@ -12,6 +13,12 @@ from torch.utils.weak import WeakTensorKeyDictionary
 NEURONS = tuple(
     module for name, module in vars(neuron).items()
     if isinstance(module, type) and issubclass(module, nn.Module) and 'NonSpiking' not in name)
+
+
+@cache
+def is_neuron(module_type: type) -> bool:
+    return issubclass(module_type, NEURONS)
+
 
 # Operators that read weights or multiply activations with each other; names without overload and trailing underscore.
 CONVOLUTIONS = ('aten.convolution',)
@@ -131,9 +138,11 @@ class LayerNames:
     def __enter__(self) -> 'LayerNames':
         self.names = {module: name for name, module in self.model.named_modules()}
         self.weights: dict[int, list[str]] = {}
-        for name, parameter in (*self.model.named_parameters(remove_duplicate=False), *self.model.named_buffers()):
-            if parameter.numel() and parameter.layout == torch.strided:
-                self.weights.setdefault(storage(parameter), []).append(name.removesuffix('.weight'))
+        for module, name in self.names.items():
+            for key, tensor in (*module._parameters.items(), *module._buffers.items()):
+                if tensor is not None and tensor.numel() and tensor.layout == torch.strided:
+                    owner = name if key == 'weight' and name else f'{name}.{key}'.removeprefix('.')
+                    self.weights.setdefault(storage(tensor), []).append(owner)
         self.derived = WeakTensorKeyDictionary()
         self.calls = []
         self.handles = [self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)]
@@ -164,15 +173,15 @@ class LayerNames:
             return
         self.calls.append(_Call(self.names[module], module))
         self.ran[self.names[module]] = module
-        self.neurons_running += isinstance(module, NEURONS)
+        self.neurons_running += is_neuron(type(module))
 
     def _leave(self, module: nn.Module, args: tuple, output) -> None:
         if not self.calls:
             return
         while self.calls and self.calls.pop().module is not module:  # calls that were left by an exception
             pass
-        if isinstance(module, NEURONS):
-            self.neurons_running = sum(isinstance(call.module, NEURONS) for call in self.calls)
+        if is_neuron(type(module)):
+            self.neurons_running = sum(is_neuron(type(call.module)) for call in self.calls)
             if not self.neurons_running:
                 self.on_neuron(self.names[module], module, output)
         if module is self.model:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .counts import some, stage_of
-from .operations import NEURONS
+from .operations import is_neuron
 
 SHOWN = 12  # layers that an error names
 
@@ -84,7 +84,7 @@ def find_neurons(model: nn.Module, pattern: str = '*') -> dict[str, nn.Module]:
     Raises:
         ValueError: There are none.
     """
-    neurons = {name: layer for name, layer in model.named_modules() if isinstance(layer, NEURONS)}
+    neurons = {name: layer for name, layer in model.named_modules() if is_neuron(type(layer))}
     if not neurons:
         raise ValueError("`model` must have neurons, which are SpikingJelly's, but got a "
                          f'{type(model).__name__} without any.')

@@ -17,7 +17,6 @@ from .operations import (
     DEFORMABLE,
     INTERPOLATE,
     MOVE,
-    NEURONS,
     WEIGHTED,
     LayerNames,
     operator_name,
@@ -182,7 +181,7 @@ class Trace:
         self.constants = {x.untyped_storage()._cdata for m in self.model.modules() for x in tensors_in(vars(m))}
         self.inputs: dict[nn.Module, tuple[Node, ...]] = {}
         self.handles = [
-            m.register_forward_pre_hook(self._feed) for m in self.model.modules() if isinstance(m, NEURONS)]
+            m.register_forward_pre_hook(self._feed) for m in self.model.modules() if is_neuron(type(m))]
         self.names.__enter__()
         self.mode.__enter__()
         return self

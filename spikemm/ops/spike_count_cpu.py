@@ -6,7 +6,7 @@ import numpy as np
 from .spike_count import LARGEST_INTEGER
 from .threads import parallel_for
 
-GRAIN = 1 << 18  # numbers worth a thread: the pass takes less time than most
+GRAIN = 1 << 20  # numbers worth a thread: the pass takes less time than most
 BLOCK = 8192  # numbers that are summed in float32: whole numbers up to 255 stay exact
 PARTS = 4  # of a map, for the threads
 FIRST = 256  # numbers that show most real tensors to be real
@@ -30,35 +30,47 @@ def count(x: np.ndarray, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, 
         two are true, the sums are of no use.
     """
     parts, rows, length = x.shape
-    blocks = -(-length // BLOCK)  # of a row
-    units = np.zeros((parts * rows * blocks, 8))  # four sums, three flags, the first number that is not 0
+    chunk = max(1, BLOCK // length)  # rows a unit
+    blocks = -(-length // BLOCK)  # units a row, where one is longer than a unit
+    per_part = -(-rows // chunk) * blocks
+    units = np.zeros((parts, per_part, 8))  # four sums, three flags, the first number that is not 0
     real = np.zeros(1, np.bool_)
-    grain = max(1, GRAIN // min(length, BLOCK))
-    parallel_for(_count, len(units), x.reshape(-1, length), weights, inner, rows, blocks, units, real, grain=grain)
-    sums, other, fraction, unlike = _sum(units.reshape(parts, -1, 8))
+    grain = max(1, GRAIN // min(chunk * length, BLOCK))
+    args = x.reshape(parts, -1), weights, inner, length, chunk, blocks, units.reshape(-1, 8), real
+    parallel_for(_count, parts * per_part, *args, grain=grain)
+    sums, other, fraction, unlike = _sum(units)
     return (sums, True, True, True) if real[0] else (sums, other, fraction, unlike)
 
 
 @_jit
-def _count(lo, hi, x, weights, inner, rows, blocks, units, real):
+def _count(lo, hi, x, weights, inner, length, chunk, blocks, units, real):
+    per_part = len(units) // len(x)
     for unit in range(lo, hi):
         if real[0]:
             return
-        row, start = unit // blocks, unit % blocks * BLOCK
-        block = x[row, start:start + BLOCK]
+        part, place = unit // per_part, unit % per_part
+        row, start = place // blocks * chunk, place % blocks * BLOCK
+        flat = x[part, row * length:(row + chunk) * length]
+        block = flat[start:start + BLOCK] if blocks > 1 else flat
         if _is_real(block[:FIRST]):
             real[0] = True
             return
-        nonzero, size = _sums(block)
-        if not nonzero:
-            continue
         at = units[unit]
-        at[0], at[1] = nonzero, size
-        if inner:
-            at[2], at[3] = _weighted(block, weights[start:start + block.size])
+        if not inner and weights.size > 1 and blocks == 1:
+            for i in range(block.size // length):
+                nonzero, size = _sums(block[i * length:(i + 1) * length])
+                _add(at, nonzero, size, nonzero * weights[row + i], size * weights[row + i])
+        elif inner:
+            for i in range(0, block.size, length):
+                line = block[i:i + length]
+                nonzero, size = _sums(line)
+                _add(at, nonzero, size, *_weighted(line, weights[start:start + line.size]))
         else:
-            weight = weights[row % rows if weights.size > 1 else 0]
-            at[2], at[3] = nonzero * weight, size * weight
+            nonzero, size = _sums(block)
+            weight = weights[row if weights.size > 1 else 0]
+            _add(at, nonzero, size, nonzero * weight, size * weight)
+        if not at[0]:
+            continue
         first = _first(block)
         at[6], at[7] = _differs(block, first), first
         at[4] = at[6] or first != 1
@@ -66,6 +78,14 @@ def _count(lo, hi, x, weights, inner, rows, blocks, units, real):
             at[5] = _has_fraction(block)
             if at[5] and at[6]:
                 real[0] = True
+
+
+@_jit
+def _add(at, nonzero, size, nonzero_reached, reached):
+    at[0] += nonzero
+    at[1] += size
+    at[2] += nonzero_reached
+    at[3] += reached
 
 
 @_jit

@@ -432,6 +432,8 @@ def test_the_kernel_agrees_with_plain_torch(kind, monkeypatch):
     neuron.PSN(2, surrogate.ATan()), neuron.GatedLIFNode(2, surrogate_function=surrogate.ATan(), step_mode='m'),
     neuron.DSRIFNode(2, step_mode='m')], ids=lambda node: type(node).__name__)
 def test_neurons_of_spikingjelly_that_are_none_of_its_base_class_are_neurons(node):
+    if isinstance(node, neuron.PSN):
+        nn.init.ones_(node.weight)
     net = nn.Sequential(node, nn.Flatten(0, 1), nn.Conv2d(3, 4, 1))
     counts = counts_of(net, 5 * torch.rand(2, 1, 3, 4, 4))
     assert counts.rate > 0 and [layer.name for layer in counts.neurons] == ['0']
