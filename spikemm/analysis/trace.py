@@ -19,6 +19,7 @@ from .operations import (
     MOVE,
     WEIGHTED,
     LayerNames,
+    is_neuron,
     operator_name,
     tensors_in,
 )
