@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 
 import torch
-from mmcv.cnn import ConvModule
+from mmcv.cnn import ConvModule, Linear
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -12,6 +12,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from spikemm.layers import SDSA, ConvBN, OverTime, RepConvBN, SepConv
 from spikemm.neurons import IF, LIF, PLIF
 from spikemm.registry import MODELS
+
+from .roi_heads import SpikeShared2FCBBoxHead
 
 MODES = ('fast', 'spike')
 
@@ -21,7 +23,8 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
 
     Args:
         model: Any module with spikemm's layers in it; mmcv's, of necks and heads, are folded, too.
-        mode: 'fast' folds every norm into its convolution and keeps RepConv factored: the least work on CPU and GPU.
+        mode: 'fast' folds every norm into its convolution, joins the box head's layers that have no neuron between
+            them, and keeps RepConv factored: the least work on CPU and GPU.
             'spike' also merges each RepConv, with its padded norm, into one 3x3 convolution, each depthwise-pointwise
             pair into one dense convolution, and the scale of attention into the threshold behind it: more work there,
             but then every weight layer meets spikes only and nothing is multiplied, as a neuromorphic chip needs and
@@ -35,7 +38,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     if not is_foldable(model):
         raise ValueError(f'model must have norms to fold, but {type(model).__name__} has none of our layers with some.')
     model = copy.deepcopy(model)
-    folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module}
+    folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module, SpikeShared2FCBBoxHead: _joined_box_head}
     folders[RepConvBN] = _factored_rep_conv if mode == 'fast' else _dense_rep_conv
     folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv, SDSA: _unscaled_sdsa}
     _replace(model.eval(), folders)
@@ -101,6 +104,24 @@ def _folded_conv_module(layer: ConvModule) -> ConvModule:
         delattr(layer, layer.norm_name)
         layer.with_norm, layer.norm_name = False, None
     return layer
+
+
+def _joined_box_head(head: SpikeShared2FCBBoxHead) -> SpikeShared2FCBBoxHead:
+    """Classes and boxes straight from the spikes that the last shared layer reads; fewer weights, too."""
+    shared = head.shared_fcs[-1]
+    ends = [name for name in ('fc_cls', 'fc_reg') if hasattr(head, name)]
+    plain = all(type(getattr(head, name)).forward in (nn.Linear.forward, Linear.forward) for name in ends)
+    if not isinstance(head.out_neuron, nn.Identity) or not plain:
+        return head
+    weight, bias = shared.weight.double(), shared.bias.double()
+    for name in ends:
+        end = getattr(head, name)
+        joined = nn.Linear(shared.in_features, end.out_features).to(end.weight)
+        joined.weight.copy_(end.weight.double() @ weight)
+        joined.bias.copy_(end.weight.double() @ bias + end.bias.double())
+        setattr(head, name, joined)
+    head.shared_fcs[-1] = nn.Identity()
+    return head
 
 
 def _factors(layer: RepConvBN) -> tuple[Tensor, Tensor, Tensor, Tensor]:

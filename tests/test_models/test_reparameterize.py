@@ -1,9 +1,10 @@
 import pytest
 import torch
+from small_nets import firing, inputs_of_weight_layers, strengthen, tensor
 from torch import nn
 
-from spikemm.layers import SDSA, RepConvBN
-from spikemm.models import MetaSpikeFormer, reparameterize
+from spikemm.layers import SDSA, ConvBN, RepConvBN
+from spikemm.models import MetaSpikeFormer, SpikeShared2FCBBoxHead, reparameterize
 from spikemm.neurons import LIF
 
 
@@ -125,3 +126,19 @@ def test_a_config_can_name_the_folded_model():
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(folded(x)[0], net(x)[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('mode', ['fast', 'spike'])
+@pytest.mark.parametrize('fires', [False, True])
+def test_the_box_heads_layers_without_a_neuron_between_become_one(mode, fires):
+    head = SpikeShared2FCBBoxHead(
+        in_channels=4, fc_out_channels=16, roi_feat_size=2, num_classes=3, fire_before_output=fires)
+    net = strengthen(nn.ModuleDict({'head': head, 'other': ConvBN(2, 2)})).eval()
+    folded = reparameterize(net, mode)['head']
+    x = tensor(2, 5, 4, 2, 2)
+    assert min(firing(folded, lambda: folded(x))) > 0
+    with torch.no_grad():
+        torch.testing.assert_close(folded(x), head(x), rtol=1e-4, atol=1e-4)
+    seen = inputs_of_weight_layers(folded, lambda: folded(x))
+    assert len(seen) == (4 if fires else 3)
+    assert all(values == [0, 1] for values in seen.values())
