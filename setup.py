@@ -23,6 +23,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.11,<3.13',
     packages=find_packages(include=['spikemm*']),
+    package_data={'spikemm.analysis': ['templates/*.j2']},
     install_requires=requirements('runtime'),
     extras_require={'tests': requirements('tests')},
 )

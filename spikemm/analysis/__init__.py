@@ -6,6 +6,7 @@ from .counts import Counts, LayerCount, NeuronCount, Unknown
 from .energy import CONVENTIONS, ENERGY_MODELS, Convention, Energy, EnergyModel, LayerEnergy, energy_of
 from .measure import Meter, measure
 from .memory import memory_aware
+from .report import EnergyReport
 
 __all__ = [
     'CONVENTIONS',
@@ -15,6 +16,7 @@ __all__ = [
     'Counts',
     'Energy',
     'EnergyModel',
+    'EnergyReport',
     'Finding',
     'LayerCount',
     'LayerEnergy',

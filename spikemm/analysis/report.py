@@ -1,11 +1,9 @@
 """The energy report: what was counted, what it costs and what the audit says, as a table, JSON, CSV and HTML."""
 
 import csv
-import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,10 +62,14 @@ class EnergyReport:
         """By the first convention."""
         return next(iter(self.energies.values()))
 
+    def stamps(self) -> list[str]:
+        """Why the figures that depend on spikes mean nothing, if so."""
+        untrained = self.source.get('checkpoint') == NO_CHECKPOINT
+        return [RANDOM] * self.random + [UNTRAINED] * untrained
+
     def warnings(self) -> list[str]:
         """What must be read before any figure."""
-        untrained = self.source.get('checkpoint') == NO_CHECKPOINT
-        return [RANDOM] * self.random + [UNTRAINED] * untrained + self.counts.warnings()
+        return self.stamps() + self.counts.warnings()
 
     def headline(self) -> list[str]:
         """The report in a few lines, warnings first."""
@@ -85,14 +87,15 @@ class EnergyReport:
 
     @property
     def samples(self) -> str:
-        """How many samples were counted, and how they differ, in words."""
+        """How many samples were counted, and how far the price of what was counted differs, in words."""
         macs, acs = self.counts.sample_macs, self.counts.sample_acs
         if not acs:
             return 'an unknown number of samples'
         if len(acs) == 1:
             return '1 sample'
-        spread = statistics.stdev(a + b for a, b in zip(macs, acs, strict=True))
-        return f'{len(acs)} samples, standard deviation {si(spread, 3)} operations'
+        model = self.energy.model
+        spread = statistics.stdev(model.e_mac * a + model.e_ac * b for a, b in zip(macs, acs, strict=True))
+        return f'{len(acs)} samples, standard deviation {energy_text(spread, 3)}'
 
     def by_stage(self, convention: str) -> Shares:
         """Energies ``(MAC, AC)`` in pJ of every stage, by operation."""
@@ -133,7 +136,8 @@ class EnergyReport:
         layers = [['layer', 'reads', 'steps', 'dense', 'rate', 'MACs', 'ACs', *self.energies]]
         for row in self.rows():
             energies = [energy_text(row[f'energy_{name}_pj']) for name in self.energies]
-            layers.append([row['name'], row['operand'], _text(row['steps']), si(row['dense']), rate_text(row['rate']),
+            layers.append([row['name'], row['operand'], _text(row['steps']), si(row['dense']),
+                           '-' if row['operand'] == 'real' else rate_text(row['rate']),
                            si(row['macs']), si(row['acs']), *energies])  # fmt: skip
         stages = [['stage', *self.energies]]
         by_stage = {name: self.by_stage(name) for name in self.energies}
@@ -204,7 +208,8 @@ class EnergyReport:
             stage_chart=_chart(self.by_stage(next(iter(self.energies))), 'stages'),
             operation_chart=_chart({name: self.by_operation(name) for name in self.energies}, 'operations'),
             operations={name: self.by_operation(name) for name in self.energies},
-            memory=list(_flat(self.memory or {})))
+            memory={model: [_memory_text(*item) for item in figures.items()]
+                    for model, figures in (self.memory or {}).items()})
 
 
 def operation_of(layer: LayerCount | LayerEnergy) -> str:
@@ -239,13 +244,15 @@ def _chart(rows: Shares, salt: str) -> Markup:
     return Markup(to_svg(energy_bars(rows), salt))  # of numbers and names, which matplotlib escapes
 
 
-def _flat(figures: dict[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
-    """Names and values of nested dictionaries."""
-    for key, value in figures.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f'{prefix}{key}: ')
-        else:
-            yield f'{prefix}{key}', value
+def _memory_text(name: str, figure: Any) -> tuple[str, str]:
+    """Name and figure of :func:`~spikemm.analysis.memory.memory_aware`, the unit of which ends its name, for people."""
+    if isinstance(figure, int | float) or figure is None:
+        for unit, text in (('_mj', lambda mj: energy_text(None if mj is None else 1e9 * mj)),
+                           ('_bytes', lambda number: f'{si(number)}B')):  # fmt: skip
+            if name.endswith(unit):
+                return name.removesuffix(unit).replace('_', ' '), text(figure)
+        return name.replace('_', ' '), si(figure)
+    return name.replace('_', ' '), (', '.join(map(str, figure)) if isinstance(figure, list) else str(figure)) or 'none'
 
 
 def _breakable(name: str) -> Markup:

@@ -8,21 +8,22 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .units import energy_text, si
+from .units import energy_text, si, unit_of_energy
 
 # Okabe and Ito's colours, which the colour-blind tell apart; an operation not named here is grey.
 COLOURS = {
     'encoding': '#CC79A7', 'convolution': '#0072B2', 'linear': '#E69F00', 'attention products': '#009E73'}
 OTHER = '#8a8a8a'
 INK = '#1f2328'
+DOT = '#0072B2'
 STAMP = '#b3001b'  # of figures that mean nothing
 STYLE = {
     'font.family': 'DejaVu Sans', 'font.size': 9, 'svg.fonttype': 'none', 'hatch.linewidth': 1.2, 'text.color': INK,
     'axes.labelcolor': INK, 'axes.edgecolor': '#8c959f', 'xtick.color': INK, 'ytick.color': INK,
     'axes.spines.top': False, 'axes.spines.right': False}
-ROW, MARGINS = 0.3, 1.1  # height of a bar, and of what is above and below the bars, in inches
+ROW, MARGINS = 0.3, 1.25  # height of a bar, and of what is above and below the bars, in inches
 
 Shares = Mapping[str, Mapping[str, tuple[float, float]]]
 
@@ -34,13 +35,13 @@ class Point(NamedTuple):
         label: Its name.
         mj: Energy of a sample in mJ.
         y: What it is compared by.
-        random: Whether it was measured with random input.
+        doubt: Why its energy means nothing, such as 'random input'; empty if it does.
     """
 
     label: str
     mj: float
     y: float
-    random: bool = False
+    doubt: str = ''
 
 
 def energy_bars(rows: Shares, width: float = 7.0) -> Figure:
@@ -66,48 +67,57 @@ def energy_bars(rows: Shares, width: float = 7.0) -> Figure:
         ax.set_yticks(range(len(rows)), [_shorten(row) for row in rows])
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.set_xlim(0, largest * 1.16)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda pj, _: energy_text(pj, 3)))
-        ax.locator_params(axis='x', nbins=6)
+        factor, unit = unit_of_energy(largest)
+        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda pj, _: f'{pj / factor:g}'))
+        ax.set_xlabel(f'{unit} a sample')
         ax.tick_params(axis='y', length=0)
         _legend(fig, rows)
     return fig
 
 
-def comparison_chart(points: Sequence[Point], x_label: str, y_label: str, percent: bool = False) -> Figure:
-    """Draw models as points, energy to the right.
+def comparison_chart(points: Sequence[Point], x_label: str, y_label: str) -> Figure:
+    """Draw models as points, energy to the right, numbered from the thriftiest.
 
     Args:
-        points: The models; those measured with random input are drawn hollow and in red.
+        points: The models; those in doubt are drawn hollow and in red.
         x_label: Name of the axis of energy, in mJ.
         y_label: Name of the other axis.
-        percent: Whether ``y`` is in percent; else it is written with G, M and k.
     """
     with matplotlib.rc_context({**STYLE, 'font.size': 10}):
-        fig = _figure(7.5, 5.0)
+        fig = _figure(7.5, 4.8 + 0.24 * len(points))
         ax = fig.add_subplot()
         energies = [point.mj for point in points if point.mj > 0]
         if energies and max(energies) > 10 * min(energies):
             ax.set_xscale('log')
         ax.grid(color='#d8dee4', linewidth=0.6)
-        ax.set_axisbelow(True)
-        for i, point in enumerate(points):
-            colour = STAMP if point.random else list(COLOURS.values())[(i + 1) % len(COLOURS)]
-            ax.plot(point.mj, point.y, 'o', markersize=9, color=colour,
-                    markerfacecolor='white' if point.random else colour)  # fmt: skip
+        handles = []
+        for number, point in enumerate(sorted(points, key=lambda point: point.mj), 1):
+            edge, fill, ink = (STAMP, 'white', STAMP) if point.doubt else (DOT, DOT, 'white')
+            label = f'{number}  {point.label}' + (f' ({point.doubt})' if point.doubt else '')
+            handles += ax.plot(point.mj, point.y, 'o', markersize=12, color=edge, markerfacecolor=fill, label=label)
+            ax.annotate(str(number), (point.mj, point.y), color=ink, ha='center', va='center', fontsize=8)
         ax.set_xlabel(x_label)
         ax.set_ylabel(y_label)
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f'{y:g}' if percent else si(y, 3)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: si(y, 3) if abs(y) >= 1e4 else f'{y:g}'))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda mj, _: f'{mj:g}'))
-        ax.margins(0.12)
-        _label(fig, ax, points)
+        ax.margins(0.1)
+        names = fig.legend(handles=handles, loc='outside lower left', frameon=False, markerscale=0.6)
+        for text, handle in zip(names.get_texts(), handles, strict=True):
+            text.set_color(STAMP if handle.get_markerfacecolor() == 'white' else INK)
     return fig
 
 
-def shade(rate: float, largest: float = 1.0) -> tuple[str, str]:
-    """Return the colours of a firing rate's cell and of the number on it; twice the ink is four times the rate."""
-    share = min(max(rate / max(largest, 1.0), 0.0), 1.0) ** 0.5
+def shade(rate: float, largest: float | None = 1.0) -> tuple[str, str]:
+    """Return the colours of a firing rate's cell and of the number on it.
+
+    Args:
+        rate: The rate; four times the rate is twice the ink, so that small ones differ.
+        largest: The rate that is darkest, if it is above 1; None where it was not measured.
+    """
+    share = min(max(rate / max(largest or 1.0, 1.0), 0.0), 1.0) ** 0.5
     cell = matplotlib.colormaps['Blues'](0.9 * share)
-    return matplotlib.colors.to_hex(cell), '#ffffff' if share > 0.62 else INK
+    return matplotlib.colors.to_hex(cell), '#ffffff' if share > 0.7 else INK
 
 
 def to_svg(figure: Figure, salt: str) -> str:
@@ -130,25 +140,6 @@ def _legend(fig: Figure, rows: Shares) -> None:
     handles.append(Patch(facecolor='#57606a', edgecolor='white', hatch='/////', label='multiply-accumulates'))
     handles.append(Patch(facecolor='#57606a', label='accumulates'))
     fig.legend(handles=handles, loc='outside upper left', ncols=3, frameon=False, handlelength=1.6, columnspacing=1.4)
-
-
-def _label(fig: Figure, ax, points: Sequence[Point]) -> None:
-    """Write the names beside the points, on the side where there is room, and none on another."""
-    fig.canvas.draw()
-    taken = []
-    left, right = ax.get_window_extent().intervalx
-    for point in sorted(points, key=lambda p: p.y):
-        x, _ = ax.transData.transform((point.mj, point.y))
-        after = x < (left + right) / 2
-        label = _shorten(point.label) + (' (random input)' if point.random else '')
-        text = ax.annotate(label, (point.mj, point.y), (9 if after else -9, 0), textcoords='offset points',
-                           va='center', ha='left' if after else 'right', color=STAMP if point.random else INK)  # fmt: skip
-        for step in range(1, 2 * len(points)):
-            box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
-                break
-            text.set_position((9 if after else -9, 6 * step))
-        taken.append(text.get_window_extent())
 
 
 def _shorten(name: str, longest: int = 44) -> str:

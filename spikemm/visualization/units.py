@@ -17,6 +17,11 @@ def energy_text(pj: float | None, digits: int = 4) -> str:
     return '0 mJ' if pj == 0 else _scaled(pj, digits, ENERGIES)
 
 
+def unit_of_energy(pj: float) -> tuple[float, str]:
+    """Return how many pJ the unit has that an energy is best written in, and its name."""
+    return _unit(pj, ENERGIES)
+
+
 def rate_text(rate: float | None) -> str:
     """A firing rate or a share in three digits after the point, more for rates that these would show as 0."""
     if not known(rate):
@@ -35,8 +40,13 @@ def known(number: float | None) -> bool:
 def _scaled(number: float | None, digits: int, units: tuple) -> str:
     if not known(number):
         return UNKNOWN
-    factor, unit = next((row for row in units if abs(number) >= row[0] * (1 - 0.5 * 10**-digits)), units[-1])
+    number = float(f'{number:.{digits - 1}e}')
+    factor, unit = _unit(number, units)
     value = number / factor
-    decimals = max(digits - 1 - (math.floor(math.log10(abs(value))) if value else digits), 0)
-    text = f'{value:.{decimals}f}'
-    return f'{text.rstrip("0").rstrip(".") if "." in text else text} {unit}'.strip()
+    decimals = digits - 1 - (math.floor(math.log10(abs(value))) if value else digits)
+    return f'{value:.{max(decimals, 0) if unit or value % 1 else 0}f} {unit}'.strip()
+
+
+def _unit(number: float, units: tuple) -> tuple[float, str]:
+    """The largest that leaves a number of 1 or more."""
+    return next((row for row in units if abs(number) >= row[0]), units[-1])
