@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .counts import some, stage_of
-from .trace import LEVELS, Event, Read, Trace, Values, called
+from .trace import LEVELS, THRESHOLD, Event, Read, Trace, Values, called
 
 
 @dataclass
@@ -129,6 +129,8 @@ def _judge(name: str, reads: list[Read], model: nn.Module, spiking: bool) -> Lay
         why = _why_real(worst, model)
     elif verdict == 'integer':
         why = f'reads {worst.node}'
+    elif THRESHOLD in worst.node.steps:
+        why = f'reads {worst.node}, which makes spikes as neurons do'
     else:
         why = f'reads {worst.node}: sums and constant factors, which commute with weights' if worst.node.steps else ''
     if values.kind == 'silent' and verdict in ('spike', 'integer'):
@@ -165,7 +167,10 @@ def _conclude(layers: list[LayerVerdict], findings: list[Finding], neurons: dict
     """Verdict of the model and its reason."""
     by = {verdict: [layer for layer in layers if layer.verdict == verdict] for verdict in ('encoding', *LEVELS)}
     if not neurons:
-        return 'no spikes', f'no neuron ran: {_named(layers[:1])}'
+        alike = [layer.name for layer in layers if layer.verdict == 'spike' and layer.values == '0 and 1']
+        if alike:
+            alike = [f'; but {some(alike, 3)} read 0 and 1: neurons are known if they are modules of SpikingJelly']
+        return 'no spikes', f'no neuron ran: {_named(layers[:1])}' + ''.join(alike)
     reasons = []
     if by['real']:
         reasons.append(f'{len(by["real"])} of {len(layers)} layers read real numbers: {_named(by["real"])}')

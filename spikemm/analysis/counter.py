@@ -1,10 +1,10 @@
 """Count the operations that really happen in a forward pass, layer by layer."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from math import prod
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from spikemm.ops.spike_count import LARGEST_INTEGER, Places, SpikeCount, fire_count, spike_count
 
-from .counts import OPERANDS, Counts, LayerCount, NeuronCount, Unknown, stage_of
+from .counts import Counts, NeuronCount, Unknown, stage_of
 from .operations import (
     ATTENTION,
     CONVOLUTIONS,
@@ -23,46 +23,12 @@ from .operations import (
     LayerNames,
     category_of,
     operator_name,
+    storage,
     tensors_in,
 )
+from .tally import SPIKES, Call, Layer, add_steps
 
 __all__ = ['LARGEST_INTEGER', 'OperationCounter']
-
-
-@dataclass
-class _Call:
-    """A weight layer or product that ran."""
-
-    name: str
-    type: str
-    operand: str
-    dense: float
-    sums: np.ndarray  # of each of the N parts of what it read, [3, N]: numbers not 0, sizes, accumulates
-    numel: int  # of one part
-    bias: float = 0.0
-    other_rate: float | None = None
-    encoding: bool = False
-
-
-@dataclass
-class _Layer:
-    """What is known of a layer after some samples."""
-
-    type: str
-    operand: str = OPERANDS[0]
-    encoding: bool = False
-    dense: float = 0.0
-    bias: float = 0.0
-    sums: np.ndarray = field(default_factory=lambda: np.zeros((4, 0)))  # of a step: as of a call, and numbers read
-    other_rates: list[float] = field(default_factory=list)
-    samples: list[tuple[int, np.ndarray]] = field(default_factory=list)  # the first's number, [2, n]: macs, acs
-
-    def of_samples(self, n: int) -> np.ndarray:
-        """Multiply-accumulates and accumulates of ``n`` samples, ``[2, n]``."""
-        totals = np.zeros((2, n))
-        for start, values in self.samples:
-            totals[:, start:start + values.shape[1]] += values
-        return totals
 
 
 @dataclass
@@ -86,7 +52,8 @@ class OperationCounter:
     sums of membrane potentials and the neurons' updates are part of neither.
 
     Which sample caused how much is known where the parts of an input belong to samples; regions of interest do not, and
-    are shared out evenly: for their spread, count with a batch size of 1.
+    are shared out evenly (or, if the batch size divides their number, in their order): for their spread, count with a
+    batch size of 1. Totals do not depend on the batch size.
 
     Args:
         model: The model, in evaluation mode: a batch norm that takes the statistics of its batch would make a sample's
@@ -111,7 +78,7 @@ class OperationCounter:
         self.samples = samples or count_samples
         self.names = LayerNames(model, self._start, self._end, self._fire)
         self.mode = _Mode(self)
-        self.layers: dict[str, _Layer] = {}
+        self.layers: dict[str, Layer] = {}
         self.neurons: dict[str, _Neuron] = {}
         self.unknown: dict[tuple[str, str], None] = {}  # in order
         self.elementwise: Counter[str] = Counter()
@@ -121,8 +88,6 @@ class OperationCounter:
     def __enter__(self) -> 'OperationCounter':
         if self.model.training:
             raise ValueError('model must be in evaluation mode to be counted: call model.eval() first.')
-        self.fast_path = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)  # of attention, one operator that hides its products
         self.names.__enter__()
         self.mode.__enter__()
         return self
@@ -130,7 +95,6 @@ class OperationCounter:
     def __exit__(self, *error) -> None:
         self.mode.__exit__(*error)
         self.names.__exit__(*error)
-        torch.backends.mha.set_fastpath_enabled(self.fast_path)
 
     def counts(self) -> Counts:
         """What was counted so far, of one sample.
@@ -141,11 +105,11 @@ class OperationCounter:
         n = self.total_samples
         if not n:
             raise RuntimeError('No forward pass was counted: within the `with`, call the model that the counter got.')
-        of_samples = {name: layer.of_samples(n) for name, layer in self.layers.items()}
-        macs, acs = sum(of_samples.values(), np.zeros((2, n))).tolist()
         spiking = bool(self.neurons)
+        layers = [layer.count(name, n, spiking) for name, layer in self.layers.items()]
+        macs, acs = sum((operations for _, operations in layers), np.zeros((2, n))).tolist()
         return Counts(
-            layers=[_layer_count(name, layer, of_samples[name], spiking) for name, layer in self.layers.items()],
+            layers=[layer for layer, _ in layers],
             neurons=[_neuron_count(name, neuron, n) for name, neuron in self.neurons.items()],
             unknown=[Unknown(*key) for key in self.unknown],
             elementwise={key: total / n for key, total in sorted(self.elementwise.items())},
@@ -156,66 +120,68 @@ class OperationCounter:
 
     def _start(self, args: tuple, kwargs: dict) -> None:
         self.batch = self.samples(args, kwargs)
+        self.data = {storage(x): x for x in tensors_in(args, kwargs)}  # kept, or their memory might be used again
         self.steps = 1
-        self.calls: list[_Call] = []
+        self.calls: list[Call] = []
         self.used: set[str] = set()
-        self.has_fired = False
+        self.fired: Counter[str] = Counter()  # calls of neurons
+        self.looped = 1  # time steps, if a neuron is called once for each
 
     def _fire(self, name: str, module: nn.Module, spikes: Tensor) -> None:
-        self.has_fired = True
+        self.fired[name] += 1
         if not spikes.numel():  # a head of regions, where an image has none
             return
+        at = 0
         if getattr(module, 'step_mode', 'm') == 's':
-            spikes = spikes[None]
+            spikes, at = spikes[None], self.fired[name] - 1
         steps = len(spikes)
-        self.steps = max(self.steps, steps)
+        self.steps, self.looped = max(self.steps, steps), max(self.looped, at + 1)
         self.elementwise['neuron'] += spikes.numel()
         neuron = self.neurons.setdefault(name, _Neuron(type(module).__name__))
         with _unseen():
             sums, largest = fire_count(spikes)
         sites = spikes.numel() // steps
         channels = sums.any(0)
-        neuron.neurons += sites
-        neuron.sums = _add(neuron.sums, np.stack([sums.sum(1, dtype=np.float64), np.full(steps, sites)]))
+        neuron.neurons += 0 if at else sites
+        of_steps = np.stack([sums.sum(1, dtype=np.float64), np.full(steps, sites)])
+        neuron.sums = add_steps(neuron.sums, of_steps, at)
         neuron.channels = channels if neuron.channels is None else neuron.channels | channels
         neuron.largest = max(neuron.largest, largest)
 
     def _end(self) -> None:
+        by_name: dict[str, list[Call]] = {}
         for call in self.calls:
-            self._share_out(call, self.layers.setdefault(call.name, _Layer(call.type)))
+            by_name.setdefault(call.name, []).append(call)
+        for name, calls in by_name.items():
+            layer = self.layers.setdefault(name, Layer(calls[0].type))
+            each = len(calls) if len(calls) % self.looped else len(calls) // self.looped  # calls a time step
+            for i, call in enumerate(calls):
+                layer.add(call, i % each, self._cells(call), self.batch, self.total_samples, i // each)
+        self._look_for_unread()
+        self.total_samples += self.batch
+        self.T = max(self.T, self.steps, self.looped)
+        self.data = {}
+
+    def _look_for_unread(self) -> None:
         for name, module in self.names.ran.items():
             unread = [] if any(module.children()) else [
                 key for key, parameter in module.named_parameters(recurse=False)
                 if parameter.ndim > 1 and not self.used.intersection(self.names.owners(parameter))]
             for key in unread:
                 self.unknown[name, f'{type(module).__name__}, no operator of torch read its {key}'] = None
-        self.total_samples += self.batch
-        self.T = max(self.T, self.steps)
 
-    def _share_out(self, call: _Call, layer: _Layer) -> None:
-        """Add a call to its layer, its parts to time steps and samples."""
-        real = call.operand == 'real'
-        layer.operand = max(layer.operand, call.operand, key=OPERANDS.index)
-        layer.encoding |= call.encoding
-        layer.dense += call.dense
-        layer.bias += call.bias
-        if call.other_rate is not None:
-            layer.other_rates.append(call.other_rate)
-        parts = call.sums.shape[1]
-        steps, known = _layout(parts, self.steps, self.batch, real)
-        sums = call.sums.reshape(3, steps, self.batch if known else 1, -1).sum(3)
-        of_steps = sums.sum(2)
-        layer.sums = _add(layer.sums, np.concatenate([of_steps, np.full((1, steps), call.numel * parts / steps)]))
-        of_samples = sums[2].sum(0) if known else np.full(self.batch, sums[2].sum() / self.batch)
-        macs = np.full(self.batch, real * call.dense / self.batch)
-        layer.samples.append((self.total_samples, np.stack([macs, of_samples])))
+    def _cells(self, call: Call) -> np.ndarray:
+        """The sums of a call by the time steps and the samples that its parts belong to, ``[k, steps, n]``."""
+        steps, known = _layout(call.sums.shape[1], self.steps, self.batch, call.is_real)
+        cells = call.sums.reshape(len(call.sums), steps, self.batch if known else 1, -1)
+        return cells[..., 0] if cells.shape[3] == 1 else cells.sum(3)
 
     def see(self, func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> object:
         """Run an operator, and note what it did."""
         if not self.names.running:
             return func(*args, **kwargs)
         rule, category, name = _known(func)
-        if category == 'compare' or (category in ('view', 'move') and not self._reads_weights(args)):
+        if category in ('compare', 'view', 'move') and not self._reads_weights(args):
             return func(*args, **kwargs)
         if rule is None and category is None and func.namespace == 'aten':
             with self.mode:
@@ -230,42 +196,43 @@ class OperationCounter:
         weights = [self.names.of_weight(x) for x in inputs]
         if category != 'view':
             self.used.update(weights)
+        if inputs and None not in weights:  # weights alone: it could have been done before
+            for x in tensors_in(out):
+                self.names.derive(x, weights[0])
+            return out
         if rule is not None:
             call = rule(self.names, args, kwargs, out)
-            if call is not None:
-                call.encoding = not self.has_fired
-                self.calls.append(call)
+            call.encoding = not self.fired or any(storage(x) in self.data for x in inputs)
+            self.calls.append(call)
             return out
         made = [x for x in tensors_in(out) if x.is_floating_point() or x.is_complex()]
         if not inputs or not made:
             return out
-        if None not in weights:  # weights alone: it could have been done before
-            for x in made:
-                self.names.derive(x, weights[0])
-        elif category is None:
-            self.unknown[self.names.module, name] = None
-        elif category not in ('view', 'move'):
+        if category is None:
+            self.unknown[next(filter(None, weights), self.names.module), name] = None
+        elif category not in ('compare', 'view', 'move'):
             self._see_elementwise(name, category, inputs, made)
         return out
 
     def _reads_weights(self, args: tuple) -> bool:
         """Whether weights, or what was made of them, may be among arguments; of most operators they are not."""
         first = args[0] if args else None
-        return bool(self.names.derived) or isinstance(first, nn.Parameter) or (
-            isinstance(first, list | tuple) and any(map(self.names.of_weight, tensors_in(first))))
+        if self.names.derived or isinstance(first, Tensor):
+            return bool(self.names.derived) or self.names.of_weight(first) is not None
+        return any(map(self.names.of_weight, tensors_in(first)))
 
     def _see_elementwise(self, name: str, category: str, inputs: list[Tensor], made: list[Tensor]) -> None:
         """Spikes that are summed up (SDSA-1 and 2) are a layer; the rest is summed up by category."""
-        if name == 'aten.sum' and self.has_fired and inputs[0].ndim > 3:
+        if name == 'aten.sum' and self.fired and inputs[0].ndim > 3:
             x = inputs[0].flatten(0, 1) if len(inputs[0]) == self.steps else inputs[0]
             count = spike_count(x)
             if count.operand != 'real':
-                self.calls.append(_call(self.names.of_product(), 'sum', count, x.numel(), count.values))
+                self.calls.append(Call.of(self.names.of_product(), 'sum', x.numel(), (count, count.values)))
                 return
         self.elementwise[category] += max(inputs[0].numel(), made[0].numel())
 
 
-@cache
+@functools.cache
 def _known(func: torch._ops.OpOverload) -> tuple[Callable | None, str | None, str]:
     """The rule of an operator, what it does else, and its name."""
     name = operator_name(func)
@@ -301,12 +268,7 @@ def count_samples(args: tuple, kwargs: dict) -> int:
     return first.shape[1] if first.ndim == 5 else first.shape[0]
 
 
-def _call(name: str, type: str, count: SpikeCount, dense: float, acs: np.ndarray, **kwargs) -> _Call:
-    acs = acs if count.operand != 'real' else np.zeros_like(acs)
-    return _Call(name, type, count.operand, dense, np.stack([*count.sums[:2], acs]), count.numel, **kwargs)
-
-
-def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call:
+def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> Call:
     x, weight, bias, stride, padding, dilation, transposed, _, groups = args[:9]
     size, kernel = x.shape[2:], weight.shape[2:]
     dense = x.shape[0] * prod((x if transposed else out).shape[2:]) * weight.numel()
@@ -317,10 +279,10 @@ def _convolution(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _
     count = spike_count(x, places)
     name = names.of_weight(weight) or names.of_product()
     bias = 0 if bias is None else out.numel()
-    return _call(name, 'conv', count, dense, count.reached * fan_out, bias=bias)
+    return Call.of(name, 'conv', dense, (count, count.reached * fan_out), bias=bias)
 
 
-@lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)
 def _places(size: tuple[int, ...], out: tuple[int, ...], kernel: tuple[int, ...], *settings) -> Places:
     """How many weights of a convolution each place of its input reaches, for one output channel."""
     *settings, transposed = settings
@@ -342,54 +304,45 @@ def _reached(
     return np.bincount(taps[inside], minlength=size)
 
 
-def _product(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call | None:
+def _product(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> Call:
     """``[..., m, k] @ [..., k, n]``, with or without something that it is added to."""
     *added, a, b = [x for x in args if isinstance(x, Tensor)]
     a, b = (a[None] if a.ndim == 1 else a), (b[:, None] if b.ndim == 1 else b)
     (m, k), n = a.shape[-2:], b.shape[-1]
     dense = a.shape[:-2].numel() * m * k * n
-    owner_a, owner_b = names.of_weight(a), names.of_weight(b)
-    if owner_a and owner_b:
-        return None  # weights alone: it could have been done before
     bias = out.numel() if added and names.of_weight(added[0]) else 0
-    if owner_b:
+    if owner := names.of_weight(b):
         count = spike_count(a.reshape(-1, k))
-        return _call(owner_b, 'linear', count, dense, count.values * n, bias=bias)
-    if owner_a:
+        return Call.of(owner, 'linear', dense, (count, count.values * n), bias=bias)
+    if owner := names.of_weight(a):
         count = spike_count(b if b.ndim == 3 else b[None])
-        return _call(owner_a, 'linear', count, dense, count.values * m, bias=bias)
+        return Call.of(owner, 'linear', dense, (count, count.values * m), bias=bias)
     a, b = (x if x.ndim == 3 else x[None] for x in (a, b))
-    return _product_of_activations(names.of_product(), a, b, dense)
-
-
-def _product_of_activations(name: str, a: Tensor, b: Tensor, dense: float) -> _Call:
-    """Spikes on both sides cost where they meet, on one side what they reach on the other."""
     counts = spike_count(a), spike_count(b)
-    acs = counts[0].values * b.shape[2], counts[1].values * a.shape[1]
-    ranks = [(OPERANDS.index(count.operand), cost.sum()) for count, cost in zip(counts, acs, strict=True)]
-    cheap = ranks.index(min(ranks))
-    cost, other = acs[cheap], counts[1 - cheap]
-    if max(ranks)[0] <= OPERANDS.index('scaled'):
-        cost = (a.ne(0).sum(1, dtype=torch.float64) * b.ne(0).sum(2, dtype=torch.float64)).sum(1).cpu().numpy()
-    other_rate = float(other.values.sum() / max(1, other.numel * len(other.values)))
-    return _call(name, 'product', counts[cheap], dense, cost, other_rate=other_rate)
+    call = Call.of(names.of_product(), 'product', dense, *(
+        (count, count.values * width) for count, width in zip(counts, (n, m), strict=True)))
+    if SPIKES.issuperset(count.operand for count in counts):
+        met = (a.ne(0).sum(1, dtype=torch.float64) * b.ne(0).sum(2, dtype=torch.float64)).sum(1)
+        call.sums = np.concatenate([call.sums, met.cpu().numpy()[None]])
+    return call
 
 
-def _attention(names: LayerNames, args: tuple, kwargs: dict, out: tuple) -> _Call:
+def _attention(names: LayerNames, args: tuple, kwargs: dict, out: tuple) -> Call:
     """Softmax attention in one operator, Q ``[B, heads, n, d]``: what the softmax makes are real numbers."""
     q, k, v = args[:3]
     dense = q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
     return _real_call(names.of_product(), 'attention', q, dense)
 
 
-def _deformable(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> _Call:
+def _deformable(names: LayerNames, args: tuple, kwargs: dict, out: Tensor) -> Call:
     """A convolution of interpolated, so of real, numbers."""
     x, weight = args[:2]
     return _real_call(names.of_weight(weight) or names.of_product(), 'deform_conv', x, out.numel() * weight[0].numel())
 
 
-def _real_call(name: str, type: str, x: Tensor, dense: float) -> _Call:
-    return _call(name, type, spike_count(x)._replace(operand='real'), dense, np.zeros(len(x)))
+def _real_call(name: str, type: str, x: Tensor, dense: float) -> Call:
+    nothing = SpikeCount('real', np.full((3, len(x)), np.nan), x[:1].numel(), np.nan)
+    return Call.of(name, type, dense, (nothing, nothing.reached))
 
 
 _RULES = {
@@ -407,32 +360,6 @@ def _layout(parts: int, steps: int, batch: int, real: bool) -> tuple[int, bool]:
     if parts % batch == 0:
         return 1, True
     return (steps, False) if not real and parts % steps == 0 else (1, False)
-
-
-def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Sum of two arrays of which one may have more steps, the last axis."""
-    total = np.zeros((len(a), max(a.shape[1], b.shape[1])))
-    total[:, :a.shape[1]] += a
-    total[:, :b.shape[1]] += b
-    return total
-
-
-def _layer_count(name: str, layer: _Layer, of_samples: np.ndarray, spiking: bool) -> LayerCount:
-    n = of_samples.shape[1]
-    nonzero, values, acs, numel = layer.sums
-    with np.errstate(invalid='ignore'):  # nothing was read, by a head of regions without any
-        rates = [*(values / numel), values.sum() / numel.sum(), nonzero.sum() / numel.sum()]
-    *by_step, rate, density = [None if np.isnan(r) else float(r) for r in rates]
-    return LayerCount(
-        name=name, type=layer.type, stage=stage_of(name), operand=layer.operand, encoding=spiking and layer.encoding,
-        steps=len(acs), dense=layer.dense / n, macs=of_samples[0].sum() / n, acs=of_samples[1].sum() / n,
-        bias=layer.bias / n, acs_by_step=(acs / n).tolist(), spread=float(of_samples.sum(0).std()),
-        rate=rate, density=density, rate_by_step=by_step,
-        other_rate=_mean(layer.other_rates))
-
-
-def _mean(values: list[float]) -> float | None:
-    return None if not values or np.isnan(values).any() else float(np.mean(values))
 
 
 def _neuron_count(name: str, neuron: _Neuron, n: int) -> NeuronCount:

@@ -15,12 +15,12 @@ class LayerCount:
 
     Args:
         name: Name in the model; for a product that of the module which computes it, ``.product_1`` for the first.
-        type: 'conv', 'linear', 'product', 'attention' (of ANNs), 'sum' (of spikes, in SDSA-1 and 2).
+        type: 'conv', 'linear', 'deform_conv', 'product', 'attention' (of ANNs), 'sum' (of spikes, in SDSA-1 and 2).
         stage: Part of the model, see :func:`stage_of`.
         operand: What it reads. 'binary': 0 and 1; 'scaled': 0 and one other number, a factor that weights can take up;
             'integer': whole numbers up to :data:`~spikemm.analysis.counter.LARGEST_INTEGER`; 'real': anything else. Of
             a product the cheaper operand.
-        encoding: Whether it runs before any neuron has: what it reads is data.
+        encoding: Whether it runs before any neuron has, or reads an input of the model itself: data.
         steps: Time steps at which it ran, 1 if it ran once for all of them.
         dense: Multiply-accumulates at firing rate 1 over those steps, padding counted like data, as FLOP counters do.
         macs: Multiply-accumulates that were needed: ``dense`` where it read real numbers, else 0.
@@ -29,7 +29,7 @@ class LayerCount:
         bias: Additions of a bias.
         acs_by_step: ``acs`` of every step.
         spread: Standard deviation of ``macs + acs`` over the samples.
-        rate: Mean value of what it reads, padding apart: the firing rate, of integers maybe above 1, of real numbers
+        rate: Mean size of what it reads, padding apart: the firing rate, of integers maybe above 1, of real numbers
             None, as are the others.
         density: Share of what it reads that is not 0.
         rate_by_step: ``rate`` of every step.
@@ -63,10 +63,10 @@ class NeuronCount:
         type: Its class.
         stage: Part of the model.
         neurons: Neurons a sample.
-        rate_by_step: Mean output of every time step.
+        rate_by_step: Mean size of the output of every time step.
         channels: Channels.
         silent_channels: Channels that never fired, in no sample and at no step.
-        largest: Largest output seen, 1 for spikes.
+        largest: Largest size of an output seen, 1 for spikes.
     """
 
     name: str

@@ -69,20 +69,24 @@ def _repeats(layer: LayerCount, T: int) -> int:
     return T if layer.encoding and layer.steps == 1 else 1
 
 
+def _rate(layer: LayerCount) -> float:
+    return layer.rate or 0.0  # None of a head of regions that never had one
+
+
 def _exact(layer: LayerCount, T: int) -> tuple[float, float]:
     return layer.macs, layer.acs + layer.bias
 
 
 def _paper_sdt_v2(layer: LayerCount, T: int) -> tuple[float, float]:
     dense = _dense(layer, T)
-    return (dense, 0.0) if layer.encoding or layer.operand == 'real' else (0.0, dense * layer.rate)
+    return (dense, 0.0) if layer.encoding or layer.operand == 'real' else (0.0, dense * _rate(layer))
 
 
 def _paper_spikformer(layer: LayerCount, T: int) -> tuple[float, float]:
     if layer.type == 'sum':
         return 0.0, 0.0
     operations = _dense(layer, T) + layer.bias * _repeats(layer, T)
-    return (0.0, operations * layer.rate) if layer.operand in ('binary', 'scaled') else (operations, 0.0)
+    return (0.0, operations * _rate(layer)) if layer.operand in ('binary', 'scaled') else (operations, 0.0)
 
 
 _OUTSIDE = 'norms that were not folded, pooling, residual additions, updates of neurons, memory'

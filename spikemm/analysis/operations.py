@@ -22,7 +22,7 @@ def is_neuron(module_type: type) -> bool:
 
 # Operators that read weights or multiply activations with each other; names without overload and trailing underscore.
 CONVOLUTIONS = ('aten.convolution',)
-PRODUCTS = ('aten.mm', 'aten.addmm', 'aten.bmm', 'aten.baddbmm', 'aten.mv', 'aten.addmv', 'aten.dot')
+PRODUCTS = ('aten.mm', 'aten.addmm', 'aten.bmm', 'aten.baddbmm', 'aten.mv', 'aten.addmv', 'aten.dot', 'aten.vdot')
 ATTENTION = (
     'aten._scaled_dot_product_flash_attention_for_cpu', 'aten._scaled_dot_product_flash_attention',
     'aten._scaled_dot_product_efficient_attention', 'aten._scaled_dot_product_cudnn_attention')
@@ -66,7 +66,7 @@ MOVE = {f'aten.{name}' for name in (
     'im2col', 'col2im', '_local_scalar_dense', 'item', 'is_nonzero', 'lift_fresh', 'lift', 'native_dropout',
     'bernoulli', 'diag', 'diag_embed', '_assert_async', 'set', 'detach', 'alias', 'tolist', 'normal', 'uniform',
     'random', 'exponential', '_unsafe_view', 'unfold_copy', 'split_with_sizes_copy', 'native_channel_shuffle',
-    '_reshape_copy', 'view_copy', 'meshgrid')}
+    '_reshape_copy', 'view_copy', 'meshgrid', 'unsafe_split', 'unsafe_split_with_sizes')}
 CATEGORIES = {
     'norm': NORM, 'multiply': MULTIPLY, 'add': ADD | AVERAGE, 'nonlinear': NONLINEAR, 'interpolate': INTERPOLATE,
     'compare': COMPARE, 'move': MOVE}
@@ -136,6 +136,8 @@ class LayerNames:
         self.handles = []
 
     def __enter__(self) -> 'LayerNames':
+        self.fast_path = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # of attention, one operator that hides its layers
         self.names = {module: name for name, module in self.model.named_modules()}
         self.weights: dict[int, list[str]] = {}
         for module, name in self.names.items():
@@ -159,6 +161,7 @@ class LayerNames:
         return True
 
     def __exit__(self, *error) -> None:
+        torch.backends.mha.set_fastpath_enabled(self.fast_path)
         for handle in self.handles:
             handle.remove()
         self.calls, self.neurons_running = [], 0
@@ -201,7 +204,7 @@ class LayerNames:
         """Name of the layer whose weight ``tensor`` is, or a view of it; None for activations."""
         names = self.weights.get(storage(tensor))
         if names is None:
-            return self.derived.get(tensor)
+            return self.derived.get(tensor) if self.derived else None
         return self.module if self.module in names else names[0]
 
     def derive(self, tensor: Tensor, name: str | None) -> None:

@@ -30,6 +30,8 @@ STEPS = 4  # operations that a reason names
 
 BATCH_NORM = {'aten.native_batch_norm', 'aten._native_batch_norm_legit', 'aten._batch_norm_with_update',
               'aten._native_batch_norm_legit_no_training', 'aten.cudnn_batch_norm', 'aten.batch_norm_elemt'}
+ROUNDING = {'aten.round', 'aten.floor', 'aten.ceil', 'aten.trunc', 'aten.sign'}
+THRESHOLD = 'a comparison'
 SUMS = {'aten.sum', 'aten.cumsum', 'aten.index_add', 'aten.scatter_add', 'aten.neg', 'aten.abs'}
 NAMES = {  # in a reason; others are called by torch's name
     'aten._softmax': 'softmax', 'aten._safe_softmax': 'softmax', 'aten._log_softmax': 'log-softmax',
@@ -37,7 +39,6 @@ NAMES = {  # in a reason; others are called by torch's name
     'aten.gelu': 'GELU', 'aten.relu': 'ReLU', 'aten.mean': 'mean', 'aten.upsample_bilinear2d': 'bilinear resizing',
     'aten.upsample_bicubic2d': 'bicubic resizing', 'aten.upsample_linear1d': 'linear resizing',
     'aten.upsample_trilinear3d': 'trilinear resizing', 'torchvision.roi_align': 'RoIAlign', 'aten.sum': 'sum',
-    'aten._native_multi_head_attention': 'attention', 'aten._transformer_encoder_layer_fwd': 'a transformer layer',
     'aten.clamp_min': 'ReLU', 'aten.hardtanh': 'clamp', 'aten.leaky_relu': 'leaky ReLU'}
 # Which arguments of an operator are numbers that it hands on; the others say where to, or which.
 VALUES = {
@@ -264,7 +265,7 @@ class Trace:
         old = self.node(inputs[0]) if inputs and writes else None
         out = func(*args, **kwargs)
         results = [x for x in tensors_in(out) if writes or x.untyped_storage()._cdata not in before]
-        if results and not func.is_view:
+        if results and not func.is_view and torch.Tag.inplace_view not in func.tags:
             node = self._made(func, name, args, kwargs, results[0], old) if depends else None
             for x in results:
                 self._set(x, node)
@@ -287,15 +288,18 @@ class Trace:
         else:
             parents = self.nodes(args, kwargs)
         if not parents:  # picked by the data, not made of them; what is done with it hardly concerns the network
-            return Node('real', (f'a choice by {name}',)) if name in VALUES else None
+            fired = any(node.fired for node in self.nodes(args, kwargs))
+            return Node('real', (f'a choice by {name}',), fired=fired) if name in VALUES else None
         node = self._step(func, name, args, kwargs, out, parents)
         node.parents = tuple(parents)
         node.fired = any(parent.fired for parent in parents)
         return node
 
     def _step(self, func, name: str, args: tuple, kwargs: dict, out: Tensor, parents: list[Node]) -> Node:
-        if out.dtype == torch.bool:
-            return joined(parents, 'a comparison', level='spike')
+        if out.dtype == torch.bool or name == 'aten.heaviside':
+            return joined(parents, THRESHOLD, level='spike')
+        if name in ROUNDING and parents[0].level == 'real':
+            return joined(parents, 'rounding', level=max('integer', _level_of(out), key=LEVELS.index))
         if name in ('aten.add', 'aten.sub', 'aten.rsub'):
             return self._added(parents, out)
         if name == 'aten.mul' or (name == 'aten.div' and not self.nodes(args[1:])):
@@ -416,6 +420,7 @@ class Trace:
         """Level of what a layer reads: it tolerates factors, if there were any, but no numbers from elsewhere."""
         return node.level if node.steps else self._operand(x, node)
 
+
 class _Mode(TorchDispatchMode):
     """Shows a trace every operator."""
 
@@ -437,7 +442,7 @@ def joined(parents: list[Node], step: str | None = None, **changes) -> Node:
 
 
 def _word(name: str) -> str:
-    return NAMES.get(name, name.split('.')[-1])
+    return 'attention' if name in ATTENTION else NAMES.get(name, name.split('.')[-1])
 
 
 def _level_of(x: Tensor) -> str:

@@ -16,7 +16,7 @@ _largest = _f32(LARGEST_INTEGER)
 _jit = numba.njit(nogil=True, error_model='numpy', cache=True, fastmath={'reassoc', 'contract', 'nsz'})
 
 
-def count(x: np.ndarray, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, bool, bool, bool]:
+def count(x: np.ndarray, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, bool, bool, bool, float]:
     """Sums of :class:`~spikemm.ops.spike_count.SpikeCount`, and what numbers there are.
 
     Args:
@@ -26,8 +26,8 @@ def count(x: np.ndarray, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, 
 
     Returns:
         Numbers not 0, their sizes, and both weighted, ``[4, N]``; whether there is a number that is neither 0 nor 1;
-        one that is not whole, or too large; one that is neither 0 nor the first number that is not 0. Where the last
-        two are true, the sums are of no use.
+        one that is not whole, or too large; one that is neither 0 nor the first number that is not 0; and that number.
+        Where both of the latter are true, the sums are of no use.
     """
     parts, rows, length = x.shape
     chunk = max(1, BLOCK // length)  # rows a unit
@@ -38,8 +38,8 @@ def count(x: np.ndarray, weights: np.ndarray, inner: bool) -> tuple[np.ndarray, 
     grain = max(1, GRAIN // min(chunk * length, BLOCK))
     args = x.reshape(parts, -1), weights, inner, length, chunk, blocks, units.reshape(-1, 8), real
     parallel_for(_count, parts * per_part, *args, grain=grain)
-    sums, other, fraction, unlike = _sum(units)
-    return (sums, True, True, True) if real[0] else (sums, other, fraction, unlike)
+    sums, other, fraction, unlike, first = _sum(units)
+    return (sums, True, True, True, first) if real[0] else (sums, other, fraction, unlike, first)
 
 
 @_jit
@@ -100,7 +100,7 @@ def _sum(units):
             if at[7] != 0:
                 unlike = unlike or (first != 0 and at[7] != first)
                 first = at[7]
-    return sums, other, fraction, unlike
+    return sums, other, fraction, unlike, first
 
 
 @_jit
@@ -154,7 +154,7 @@ def _has_fraction(x):
 
 
 def fire_count(x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Sums ``[T, C]`` and the largest number of ``x`` ``[T, places, C]``."""
+    """Sums of sizes ``[T, C]`` and the largest size of ``x`` ``[T, places, C]``."""
     T, places, channels = x.shape
     step = -(-places // PARTS)
     units = np.zeros((T, PARTS, 2, channels), np.float32)  # the sum and the largest
@@ -171,5 +171,5 @@ def _fire_count(lo, hi, x, step, units):
         for place in range(start, min(start + step, x.shape[1])):
             row = x[t, place]
             for c in range(row.size):
-                total[c] += row[c]
-                most[c] = max(most[c], row[c])
+                total[c] += abs(row[c])
+                most[c] = max(most[c], abs(row[c]))

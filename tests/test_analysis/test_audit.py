@@ -133,6 +133,11 @@ def test_layers_have_the_names_of_the_counter():
     (lambda net, s, t: s + t, 'integer', 'sum of spikes'),
     (lambda net, s, t: s @ t, 'integer', 'product product_1'),
     (lambda net, s, t: F.avg_pool2d(s + t, 2), 'integer', 'sum of spikes, average pool'),
+    (lambda net, s, t: (net.inner(s) > 0).float(), 'spike', 'which makes spikes as neurons do'),
+    (lambda net, s, t: torch.heaviside(net.inner(s), s.new_zeros(())), 'spike', 'which makes spikes as neurons do'),
+    (lambda net, s, t: net.inner(s).clamp(0, 4).round(), 'integer', 'rounding'),
+    (lambda net, s, t: net.inner(s).sign(), 'integer', 'rounding'),
+    (lambda net, s, t: s.clone().transpose_(2, 3).squeeze_().view_as(s), 'spike', ''),
     (lambda net, s, t: s + 0.123, 'real', 'a constant added'),
     (lambda net, s, t: s.masked_fill(t > 0, 0.3), 'real', 'among numbers from elsewhere'),
     (lambda net, s, t: net.norm(s), 'real', 'batch norm'),
@@ -188,6 +193,23 @@ def test_a_product_with_spikes_is_spike_driven_and_one_of_real_numbers_is_not():
     assert [layer.verdict for layer in found.layers if 'product' in layer.name] == ['real', 'real']
 
 
+def test_the_layers_of_torchs_attention_are_judged_although_it_has_a_fast_path():
+    def attend(net, s, t):
+        tokens = s.flatten(2).mT
+        return net.attention(tokens, tokens, tokens)[0].mT.unflatten(2, s.shape[2:])
+
+    net = Net(attend)
+    net.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+    found = audited(net.eval(), torch.randn(2, 3, 8, 8))
+    assert {layer.name: layer.verdict for layer in found.layers}['attention.in_proj_weight'] == 'spike'
+    assert 'softmax' in {finding.op for finding in found.findings}
+
+
+def test_what_spikes_chose_is_no_data():
+    _, layer = judged(lambda net, s, t: F.one_hot(net.inner(s).argmax(1), 4).permute(0, 3, 1, 2).float())
+    assert layer.verdict == 'real' and 'a choice by' in layer.why
+
+
 def test_softmax_attention_is_real():
     def attend(net, s, t):
         q = s.flatten(2)[:, None]
@@ -196,6 +218,7 @@ def test_softmax_attention_is_real():
     found, _ = judged(attend)
     layer = next(layer for layer in found.layers if layer.name == 'product_1')
     assert layer.verdict == 'real' and 'softmax' in layer.why and not found.spike_driven
+    assert 'attention' in {finding.op for finding in found.findings}
 
 
 def test_an_integer_neuron_makes_the_model_integer_driven():
@@ -282,6 +305,15 @@ def test_a_network_without_neurons_has_no_spikes():
     found = audited(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1)))
     assert found.verdict == 'no spikes' and not found.spike_driven
     assert [layer.verdict for layer in found.layers] == ['real', 'real']
+
+
+def test_a_network_that_compares_outside_of_neurons_is_said_to_read_0_and_1():
+    class Step(nn.Module):
+        def forward(self, x):
+            return (x > 0).float()
+
+    found = audited(nn.Sequential(nn.Conv2d(3, 4, 3), Step(), nn.Conv2d(4, 2, 1)))
+    assert found.verdict == 'no spikes' and '2 read 0 and 1: neurons are known' in found.why
 
 
 @pytest.mark.parametrize('run', [lambda: None, lambda: nn.Conv2d(3, 4, 3)(torch.randn(1, 3, 8, 8))])

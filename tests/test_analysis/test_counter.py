@@ -193,6 +193,62 @@ def test_steps_are_told_apart():
     assert layer.rate_by_step == [0, 1]
 
 
+class Loop(nn.Module):
+    """Neurons of SpikingJelly in step mode 's', called in a loop over time, or in step mode 'm'."""
+
+    def __init__(self, mode, image=True):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1)
+        self.first.weight.data *= 5
+        self.neuron, self.image = neuron.IFNode(step_mode=mode), image
+
+    def forward(self, x):
+        self.neuron.reset()
+        x = self.first(x) if self.image else x
+        if self.neuron.step_mode == 's':
+            return torch.stack([self.second(self.neuron(x if self.image else self.first(x))) for _ in range(4)])
+        x = x if self.image else self.first(x.expand(4, *x.shape).flatten(0, 1)).unflatten(0, (4, -1))
+        return self.second(self.neuron(x.expand(4, *x.shape[-4:])).flatten(0, 1)).unflatten(0, (4, -1))
+
+
+@pytest.mark.parametrize('image', [True, False], ids=['first layer once', 'first layer at every step'])
+def test_a_loop_over_time_counts_as_all_steps_at_once(image):
+    x = torch.rand(2, 3, 8, 8)
+    loop, at_once = (counts_of(Loop(mode, image), x) for mode in 'sm')
+    assert loop.rate > 0 and loop.T == 4
+    assert loop == at_once
+
+
+def test_negative_spikes_are_spikes():
+    x = torch.stack([torch.full((1, 3), 9.0), torch.full((1, 3), -9.0)])
+    net = nn.Sequential(neuron.TernaryIFNode(step_mode='m'), nn.Flatten(0, 1), nn.Linear(3, 4))
+    counts = counts_of(net, x, samples=lambda args, kwargs: 1)
+    assert counts.layers[0].acs == 2 * 3 * 4
+    assert (counts.neurons[0].rate, counts.neurons[0].silent_channels) == (1, 0)
+    assert not any('silent' in line.lower() for line in counts.warnings())
+
+
+def test_neurons_without_a_channel_axis_are_one_channel():
+    (layer,) = counts_of(nn.Sequential(LIF()), torch.tensor([[5.0, 0], [5, 0]])).neurons
+    assert (layer.channels, layer.rate_by_step) == (1, [0.5, 0.5])
+
+
+def test_two_inputs_have_two_first_layers():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.lif = nn.Linear(3, 4), nn.Linear(3, 4), LIF()
+
+        def forward(self, x, y):
+            return [self.lif(layer(z)[None]) for layer, z in ((self.a, x), (self.b, y))]
+
+    net = Two().eval()
+    with torch.no_grad(), OperationCounter(net) as counter:
+        net(torch.rand(2, 3), torch.rand(2, 3))
+    assert [layer.encoding for layer in counter.counts().layers] == [True, True]
+
+
 def test_a_samples_count_does_not_depend_on_its_batch():
     net = reparameterize(spiking_net(T=2), 'spike')
     x = torch.rand(4, 3, 32, 32)
@@ -201,6 +257,27 @@ def test_a_samples_count_does_not_depend_on_its_batch():
     assert together.sample_acs == apart.sample_acs
     assert len(set(together.sample_acs)) > 1
     assert [layer.spread for layer in together.layers] == [layer.spread for layer in apart.layers]
+
+
+@pytest.mark.parametrize('rows, operand, costs', [
+    ([[0, 2, 2], [0, 1, 1]], 'integer', [20, 10]), ([[0, 3, 0], [0, 1, 2]], 'integer', [15, 15]),
+    ([[0, 0.5, 0.5], [1, 0.25, 0.5]], 'real', [15, 15]), ([[0, 0, 0], [0.3, 0.5, 0]], 'real', [15, 15]),
+    ([[0, 0.5, 0.5], [0, 1, 0]], 'real', [15, 15]), ([[0, 0, 0], [0, 0.3, 0]], 'scaled', [0, 5])], ids=str)
+def test_numbers_that_are_alike_in_one_batch_only_cost_what_they_cost_in_company(rows, operand, costs):
+    x = torch.tensor(rows, dtype=torch.float32)
+    for batches in ([x], x.split(1)):
+        counts = counts_of(nn.Sequential(nn.Linear(3, 5)), *batches)
+        assert counts.layers[0].operand == operand
+        assert [sum(cost) for cost in zip(counts.sample_macs, counts.sample_acs, strict=True)] == costs
+
+
+def test_a_product_that_meets_spikes_in_one_batch_only_costs_what_it_costs_in_company():
+    few = torch.zeros(1, 3, 6, 4)
+    few[:, :, 0, :2] = 1  # K^T V holds 0 and 1 here
+    x = torch.cat([few, spikes(1, 3, 6, 4, rate=0.6)])
+    together, apart = counts_of(Product(), x), counts_of(Product(), *x.split(1))
+    assert together.sample_acs == apart.sample_acs
+    assert together.layers == apart.layers
 
 
 def test_samples_add_up_to_the_whole():
@@ -309,6 +386,7 @@ def test_an_operator_that_nobody_knows_is_named():
     counts = counts_of(nn.Sequential(nn.Linear(4, 4), Unknown()), torch.rand(2, 4))
     assert ('1', 'aten._fft_r2c') in [(u.name, u.what) for u in counts.unknown]
     assert counts.warnings()[0].startswith('unknown')
+    assert counts_of(nn.Sequential(nn.LSTM(4, 4)), torch.rand(2, 1, 4)).unknown[0].name.startswith('0.')
 
 
 def test_what_an_operator_makes_of_nothing_is_no_cost():
@@ -338,6 +416,20 @@ def test_layers_that_share_a_weight_keep_their_names():
     net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
     net[2].weight = net[0].weight
     assert [layer.name for layer in counts_of(net, torch.rand(2, 4)).layers] == ['0', '2']
+
+
+class Binarized(nn.Linear):
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight.sign() * self.weight.abs().mean())
+
+
+@pytest.mark.parametrize('layer', [
+    Binarized(4, 5), nn.utils.parametrizations.weight_norm(nn.Linear(4, 5)),
+    nn.utils.parametrizations.spectral_norm(nn.Linear(4, 5))], ids=['binarized', 'weight norm', 'spectral norm'])
+def test_a_weight_that_is_made_of_weights_is_one(layer):
+    counts = counts_of(nn.Sequential(layer), spikes(2, 4))
+    assert [(x.type, x.name.split('.')[0], x.dense) for x in counts.layers] == [('linear', '0', 20)]
+    assert not counts.unknown
 
 
 def test_a_layer_that_runs_twice_costs_twice():
@@ -424,8 +516,7 @@ def test_the_kernel_agrees_with_plain_torch(kind, monkeypatch):
                 plain = module.spike_count(y, weights)
             assert ours.operand == plain.operand == kind
             np.testing.assert_array_equal(ours.sums, plain.sums)
-
-
+            assert ours.unit == plain.unit or kind in ('integer', 'real')
 
 
 @pytest.mark.parametrize('node', [

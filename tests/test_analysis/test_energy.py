@@ -90,6 +90,11 @@ def test_integers_are_additions_but_not_in_spikformers_script():
     assert operations('paper-spikformer', **integers) == (1000, 0)
 
 
+@pytest.mark.parametrize('convention', CONVENTIONS)
+def test_a_head_that_saw_no_region_costs_nothing(convention):
+    assert operations(convention, dense=0.0, acs=0.0, bias=0.0, rate=None, rate_by_step=[None]) == (0, 0)
+
+
 @pytest.mark.parametrize('convention, acs', [('exact', 200), ('paper-sdt-v2', 200), ('paper-spikformer', 0)])
 def test_sums_of_spikes_are_unknown_to_spikformers_script(convention, acs):
     assert operations(convention, type='sum', acs=200.0, bias=0.0) == (0, acs)
