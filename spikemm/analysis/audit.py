@@ -14,6 +14,8 @@ from torch import nn
 from .counts import some, stage_of
 from .trace import LEVELS, THRESHOLD, Event, Read, Trace, Values, called
 
+BY_PROVENANCE = 'verdict by provenance only'
+
 
 @dataclass
 class LayerVerdict:
@@ -73,6 +75,11 @@ class Audit:
     def spike_driven(self) -> bool:
         """The check-mark "Spike" of the tables of `Spike-driven Transformer V2 <https://arxiv.org/abs/2404.03663>`_."""
         return self.verdict == 'spike-driven'
+
+    @property
+    def silent(self) -> list[str]:
+        """Layers that no spike reached: where the spikes would have come from is all that is known of them."""
+        return [layer.name for layer in self.layers if BY_PROVENANCE in layer.why]
 
     def to_dict(self) -> dict:
         return dataclasses.asdict(self)
@@ -134,7 +141,7 @@ def _judge(name: str, reads: list[Read], model: nn.Module, spiking: bool) -> Lay
     else:
         why = f'reads {worst.node}: sums and constant factors, which commute with weights' if worst.node.steps else ''
     if values.kind == 'silent' and verdict in ('spike', 'integer'):
-        why = '; '.join(part for part in (why, f'no spike reached layer {name}: verdict by provenance only') if part)
+        why = '; '.join(part for part in (why, f'no spike reached layer {name}: {BY_PROVENANCE}') if part)
     return LayerVerdict(name, stage_of(name), verdict, str(values), why)
 
 
@@ -185,9 +192,9 @@ def _conclude(layers: list[LayerVerdict], findings: list[Finding], neurons: dict
         if by['encoding']:
             first = [layer.name for layer in by['encoding']]
             reasons.append(f'{len(first)} before the first neuron read the data: {some(first, 3)}')
-    silent = [layer.name for layer in layers if 'by provenance only' in layer.why]
+    silent = [layer.name for layer in layers if BY_PROVENANCE in layer.why]
     if silent:
-        reasons.append(f'no spike reached {some(silent, 3)}: verdict by provenance only')
+        reasons.append(f'no spike reached {some(silent, 3)}: {BY_PROVENANCE}')
     return verdict, '; '.join(reasons)
 
 

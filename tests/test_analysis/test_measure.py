@@ -102,6 +102,16 @@ def test_operations_are_priced_by_every_convention_the_chosen_one_first():
     assert report.source['data'] == 'one sample' and report.source['samples'] == '1'
 
 
+def test_a_sample_without_spikes_is_not_the_one_that_is_judged():
+    net = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), LIF(), nn.Conv2d(4, 2, 1)).eval()
+    nn.init.ones_(net[0].weight)
+    dark, bright = torch.zeros(1, 1, 3, 8, 8), torch.ones(1, 1, 3, 8, 8)
+    net.insert(0, nn.Flatten(0, 1))
+    silent, judged = measure(net, [dark]).audit, measure(net, [dark, bright, dark]).audit
+    assert silent.silent == ['3'] and 'provenance' in silent.why
+    assert judged.silent == [] and judged.spike_driven and 'provenance' not in judged.why
+
+
 def test_a_model_in_training_is_refused():
     with pytest.raises(ValueError, match=r'model must be in evaluation mode, .* call model.eval\(\)'):
         measure(Net(), [INPUT])
