@@ -67,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = get_config(args.config) if '::' in args.config else Config.fromfile(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    out_dir = Path(args.out_dir or Path(cfg.get('work_dir') or Path('work_dirs') / Path(cfg.filename).stem) / 'energy')
+    out_dir.mkdir(parents=True, exist_ok=True)  # not after a long count only to find that it cannot be written
     try:
         report = measure_config(
             cfg, args.checkpoint, num_samples=args.num_samples, random=args.random,
@@ -74,7 +76,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             memory=args.memory, convention=args.convention, energy_model=args.energy_model)
     except FileNotFoundError as error:
         raise SystemExit(f'{error}\nWithout the data, random inputs can be counted: --random') from error
-    out_dir = Path(args.out_dir or Path(cfg.get('work_dir') or Path('work_dirs') / Path(cfg.filename).stem) / 'energy')
     report.save(out_dir)
     print(report.table())
     print(f'\nReport: {out_dir / "report.html"}, report.json and layers.csv beside it')
