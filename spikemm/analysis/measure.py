@@ -76,6 +76,7 @@ class Meter:
         if graph == 'auto':
             graph = 'spike' if is_foldable(model) else 'train'
         self.graph = graph
+        self.parameters = sum(p.numel() for p in model.parameters())
         self.model = model if graph == 'train' else reparameterize(model, graph)
         self.forward = getattr(self.model, 'test_step', self.model)
         self.counter = OperationCounter(self.model)
@@ -124,11 +125,13 @@ class Meter:
         if not self.counter.total_samples:
             raise ValueError('batches must have at least one sample, but there is none.')
         counts = self.counter.counts()
+        folded = {} if self.graph == 'train' else {'parameters of the folded graph': str(counts.parameters)}
+        counts.parameters = self.parameters
         conventions = sorted(CONVENTIONS, key=lambda name: name != convention)
         return EnergyReport(
             title=title or type(self.model).__name__,
             source={
-                **(source or {}), 'graph': self.graph, 'samples': str(self.counter.total_samples),
+                **(source or {}), 'graph': self.graph, **folded, 'samples': str(self.counter.total_samples),
                 'command': ' '.join(sys.argv), 'versions': f'spikemm {__version__}, torch {torch.__version__}',
                 'date': datetime.now().astimezone().isoformat(timespec='seconds')},
             counts=counts,

@@ -84,6 +84,13 @@ def test_the_folded_network_is_counted_where_there_is_something_to_fold(task):
     assert measure(model, batched(samples[:1], 1), graph='train').source['graph'] == 'train'
 
 
+def test_parameters_are_those_that_were_trained_also_of_a_folded_network(task):
+    model, samples = task
+    report = measure(model, batched(samples[:1], 1), graph='spike')
+    assert report.counts.parameters == sum(p.numel() for p in model.parameters())
+    assert int(report.source['parameters of the folded graph']) > report.counts.parameters
+
+
 def test_the_given_model_stays_as_it_is(task):
     model, samples = task
     before = {name: id(module) for name, module in model.named_modules()}
