@@ -148,7 +148,12 @@ class EnergyReport:
         for name, energy in self.energies.items():
             totals.append([name, si(energy.macs), si(energy.acs), energy_text(1e9 * energy.mac_mj),
                            energy_text(1e9 * energy.ac_mj), energy_text(_pj(energy))])  # fmt: skip
-        return '\n\n'.join(['\n'.join(self.headline()), *map(_columns, (layers, stages, totals))])
+        tables = [layers, stages, totals]
+        if self.memory:
+            figures = [(name, found.get('total_mj'), found.get('memory_mj')) for name, found in self.memory.items()]
+            tables.append([['with memory traffic', 'energy', 'in memory'], *(
+                [name, *('unknown' if mj is None else energy_text(1e9 * mj) for mj in mjs)] for name, *mjs in figures)])
+        return '\n\n'.join(['\n'.join(self.headline()), *map(_columns, tables)])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, and under 'summary' what is derived from it."""

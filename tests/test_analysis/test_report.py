@@ -125,3 +125,11 @@ def test_figures_with_memory_traffic_are_shown_in_their_units():
     page = tiny_report(memory={'simple': figures}).html()
     for name, text in {'total': '354.0 µJ', 'weight read': '13.00 MB', 'not seen': 'none', 'ops': 'unknown'}.items():
         assert f'<dt>{name}</dt><dd>{text}</dd>' in page
+
+
+def test_the_table_has_memory_traffic_where_it_was_asked_for():
+    figures = {'simple': {'total_mj': 1.5, 'memory_mj': 1.25}, 'lemaire': {'unknown': 'two samples'}}
+    *_, first, second = tiny_report(memory=figures).table().splitlines()
+    assert first.split() == ['simple', '1.500', 'mJ', '1.250', 'mJ']
+    assert second.split() == ['lemaire', 'unknown', 'unknown']
+    assert 'memory traffic' not in tiny_report().table()
