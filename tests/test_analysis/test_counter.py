@@ -493,7 +493,7 @@ def test_counts_survive_a_journey_through_json():
     assert Counts.from_dict(json.loads(json.dumps(counts.to_dict()))) == counts
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.cuda
 def test_a_gpu_counts_alike():
     net, x = reparameterize(spiking_net(), 'spike'), torch.rand(2, 3, 32, 32)
     here, there = counts_of(net, x), counts_of(net.cuda(), x.cuda())
