@@ -1,12 +1,12 @@
 """Predict an event recording while it comes in: ``python demo/event_demo.py RECORDING CONFIG CHECKPOINT``."""
 
 import argparse
-import pickle
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from spikemm.apis.command_line import one_line_errors
 from spikemm.apis.inferencers import init_inferencer
 from spikemm.visualization.events import draw_stream
 
@@ -57,16 +57,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     out = args.out or Path(f'{Path(args.recording).stem}_pred.gif')
     window_us = None if args.window_ms is None else round(args.window_ms * 1000)
-    try:
+    with one_line_errors(parser):
         if out.suffix.lower() != '.gif':
             raise ValueError(f'--out must end in .gif, but got {str(out)!r}.')
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         if not hasattr(inferencer, 'stream'):
             raise ValueError(f'{args.config} must be a config that classifies event recordings.')
         windows, every, number = thin(inferencer.stream(args.recording, window_us), PICTURES)
-    except (KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        message = ' '.join(str(error).split())
-        parser.exit(1, f'{parser.prog}: {message}\n')
     print(inferencer.describe(windows[-1], args.topk))
     drawn = draw_stream(windows, inferencer.classes, topk=args.topk, title=Path(args.recording).name)
     pictures = map(Image.fromarray, drawn)

@@ -1,7 +1,6 @@
 """Draw which neurons fire for an image or a recording: ``python demo/firing_demo.py INPUT CONFIG CHECKPOINT``."""
 
 import argparse
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikemm.analysis.spikes import record_spikes
+from spikemm.apis.command_line import one_line_errors
 from spikemm.apis.inferencers import init_inferencer
 from spikemm.models.data_preprocessors.event_cls import split_time
 from spikemm.visualization.events import draw_frame, fullest
@@ -54,13 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     out = args.out or Path(f'{Path(args.input).stem}_firing')
     predictions = []
-    try:
+    with one_line_errors(parser):
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         draw_input = watch_input(inferencer.model.data_preprocessor)
         layers = record_spikes(inferencer.model, lambda: predictions.extend(inferencer(args.input)), args.layers)
-    except (KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        message = ' '.join(str(error).split())
-        parser.exit(1, f'{parser.prog}: {message}\n')
     print(inferencer.describe(predictions[-1], topk=1))
     for layer in layers:
         print(f'{layer.rate:7.3f}  {layer.name}' + (f' ({layer.part})' if layer.part else ''))

@@ -1,10 +1,10 @@
 """Predict an image with a model of any task: ``python demo/image_demo.py IMAGE CONFIG CHECKPOINT``."""
 
 import argparse
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
+from spikemm.apis.command_line import one_line_errors
 from spikemm.apis.inferencers import init_inferencer
 
 
@@ -20,13 +20,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--score-thr', type=float, default=0.3, help='lowest score of an object (default: 0.3)')
     args = parser.parse_args(argv)
     out = args.out or Path(f'{Path(args.image).stem}_pred.png')
-    try:
+    with one_line_errors(parser):
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         options = {'score_thr': args.score_thr} if inferencer.scope == 'mmdet' else {}
         prediction, = inferencer(args.image, **options)
-    except (KeyError, OSError, RuntimeError, SyntaxError, ValueError, pickle.UnpicklingError) as error:
-        message = ' '.join(str(error).split())
-        parser.exit(1, f'{parser.prog}: {message}\n')
     print(inferencer.describe(prediction, args.topk))
     out.parent.mkdir(parents=True, exist_ok=True)
     inferencer.draw([args.image], [prediction]).savefig(out)

@@ -10,7 +10,13 @@ from spikemm.registry import MODELS
 
 
 def build_model(cfg: Config) -> BaseModel:
-    """Build the model of a config, in evaluation mode; the default scope must be that of the config."""
+    """Build the model of a config, in evaluation mode; the default scope must be that of the config.
+
+    Raises:
+        ValueError: The config has no model.
+    """
+    if 'model' not in cfg:
+        raise ValueError(f'config must have a model, but {cfg.filename} has none.')
     model_cfg = ConfigDict(cfg.model)
     if 'data_preprocessor' in cfg:  # where mmpretrain has it
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)

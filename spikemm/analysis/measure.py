@@ -75,9 +75,9 @@ class Meter:
             raise ValueError('model must be in evaluation mode, but is in training mode: call model.eval() first.')
         if graph == 'auto':
             graph = 'spike' if is_foldable(model) else 'train'
-        self.graph = graph
         self.parameters = sum(p.numel() for p in model.parameters())
         self.model = model if graph == 'train' else reparameterize(model, graph)
+        self.graph = getattr(self.model, 'reparameterized', 'train')  # maybe it was folded before
         self.forward = getattr(self.model, 'test_step', self.model)
         self.counter = OperationCounter(self.model)
         self.audit = self.memory = None

@@ -5,9 +5,11 @@ the config decides. ``--cfg-options`` are merged first, so that what follows see
 """
 
 import os
+import pickle
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
@@ -87,6 +89,17 @@ def new_parser(description: str) -> ArgumentParser:
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help='set by some launchers')
     return parser
+
+
+@contextmanager
+def one_line_errors(parser: ArgumentParser) -> Iterator[None]:
+    """End the program with one line, and no traceback, where a user's mistake is what such errors come from."""
+    try:
+        yield
+    except (AssertionError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+            pickle.UnpicklingError) as error:  # fmt: skip
+        message = ' '.join(str(error).split()) or type(error).__name__
+        parser.exit(1, f'{parser.prog}: {message}\n')
 
 
 def check_checkpoint(parser: ArgumentParser, path: str) -> None:

@@ -55,6 +55,7 @@ def measure_config(
         raise ValueError(f'num_samples must be at least 1, but got {num_samples!r}.')
     scope = cfg.get('default_scope', 'mmpretrain')
     with DefaultScope.overwrite_default_scope(scope):
+        model = build_model(cfg)
         size = 1 if memory or scope in ('mmdet', 'mmseg') else loader_of(cfg).get('batch_size', 1)
         if random:
             shape = shape or config_shape(cfg)
@@ -62,7 +63,6 @@ def measure_config(
             found = (random_batch(scope, shape, min(size, num_samples - i), i) for i in range(0, num_samples, size))
         else:
             data, found = test_batches(cfg, num_samples, size)
-        model = build_model(cfg)
         source = {'config': str(cfg.filename), 'checkpoint': load(model, checkpoint, cfg.get('strict_load', True))}
         return measure(
             model.to(device or get_device()), found, source={**source, 'data': data}, random=random,
@@ -76,7 +76,7 @@ def loader_of(cfg: Config) -> dict:
 def test_batches(cfg: Config, number: int, size: int) -> tuple[str, Iterator[dict]]:
     """Name the test data of a config, and return samples of it, evenly spread, in batches of one shape each."""
     if 'dataset' not in loader_of(cfg):
-        raise ValueError(f'test_dataloader must have a dataset in {cfg.filename}, or the inputs must be random.')
+        raise ValueError(f'test_dataloader must have a dataset in {cfg.filename}, or inputs be random (--random).')
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     chosen = spread(len(dataset), number)
     name = f'{type(dataset).__name__}, {len(chosen)} of {len(dataset)} test samples'
@@ -94,6 +94,8 @@ def load(model: BaseModel, checkpoint: str | None, strict: bool) -> str:
         content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         misfits = find_misfits(model, content.get('state_dict', content))
         if misfits and strict:
-            raise RuntimeError(f'{checkpoint} does not fit the model of the config: {"; ".join(misfits)}.')
+            folded = (content.get('meta') or {}).get('reparameterized')
+            remedy = ' It is folded: take the config that reparameterize.py wrote beside it.' if folded else ''
+            raise RuntimeError(f'{checkpoint} does not fit the model of the config: {"; ".join(misfits)}.{remedy}')
     return describe_checkpoint(checkpoint)
 

@@ -42,6 +42,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     folders[RepConvBN] = _factored_rep_conv if mode == 'fast' else _dense_rep_conv
     folders |= {SDSA: _joint_qkv} if mode == 'fast' else {SepConv: _dense_sep_conv, SDSA: _unscaled_sdsa}
     _replace(model.eval(), folders)
+    model.reparameterized = mode  # for whom a model is given folded
     return model.eval()  # the new layers, too
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from spikemm.analysis.inputs import build_model, random_batch
 from spikemm.analysis.measure import Meter, measure
+from spikemm.models.reparameterize import reparameterize
 from spikemm.neurons import LIF
 
 BACKBONE = dict(
@@ -89,6 +90,11 @@ def test_parameters_are_those_that_were_trained_also_of_a_folded_network(task):
     report = measure(model, batched(samples[:1], 1), graph='spike')
     assert report.counts.parameters == sum(p.numel() for p in model.parameters())
     assert int(report.source['parameters of the folded graph']) > report.counts.parameters
+
+
+def test_a_model_that_was_folded_before_is_named_so(task):
+    model, samples = task
+    assert measure(reparameterize(model, 'fast'), batched(samples[:1], 1)).source['graph'] == 'fast'
 
 
 def test_the_given_model_stays_as_it_is(task):

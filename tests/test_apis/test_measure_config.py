@@ -102,6 +102,19 @@ def test_a_checkpoint_of_another_model_is_refused(config, checkpoint):
         measure_config(cfg, str(checkpoint), random=True, shape=(3, 32, 32))
 
 
+def test_of_a_folded_checkpoint_the_config_is_named(config, checkpoint, tmp_path):
+    torch.save({'state_dict': {}, 'meta': {'reparameterized': 'spike'}}, tmp_path / 'folded.pth')
+    with pytest.raises(RuntimeError, match='It is folded: take the config that'):
+        measure_config(Config.fromfile(config), str(tmp_path / 'folded.pth'), random=True, shape=(3, 32, 32))
+
+
+def test_a_config_without_a_model_is_refused(config):
+    cfg = Config.fromfile(config)
+    cfg.pop('model')
+    with pytest.raises(ValueError, match=r'config must have a model, but .*\.py has none'):
+        measure_config(cfg, random=True)
+
+
 @pytest.mark.parametrize(('length', 'number', 'indices'), [(10, 4, [0, 3, 6, 9]), (3, 64, [0, 1, 2]), (5, 1, [0])])
 def test_samples_are_spread_from_the_first_to_the_last(length, number, indices):
     assert spread(length, number) == indices

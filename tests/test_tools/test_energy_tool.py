@@ -1,6 +1,7 @@
 """``energy.py``: what it prints and writes."""
 
 import json
+import re
 import runpy
 
 import pytest
@@ -39,14 +40,26 @@ def test_random_inputs_need_no_data_and_are_named_first(energy):
     assert report['random'] and report['source']['data'] == 'random inputs of 1 x 32 x 32'
 
 
-def test_data_that_is_missing_is_named_with_the_way_out(energy):
-    with pytest.raises(SystemExit, match=r'(?s)nowhere.*--random'):
-        energy('--cfg-options', 'test_dataloader.dataset.data_root=nowhere')
+@pytest.mark.parametrize(('args', 'message'), [
+    (['--cfg-options', 'test_dataloader.dataset.data_root=nowhere'], r'nowhere.*--random'),
+    (['--cfg-options', 'test_dataloader=None'], r'test_dataloader must have a dataset in .*tiny\.py.*--random'),
+    (['--random', '--cfg-options', 'train_dataloader.dataset.pipeline=[]'],
+     r'shape must be given for random inputs: .*tiny\.py name no size'),
+    (['--random', '--shape', '0'], r'shape must be S, H W, .* but got \[0\]'),
+    (['--num-samples', '0'], 'num_samples must be at least 1, but got 0'),
+    (['--device', 'gpu'], "device.* gpu"),
+    (['--cfg-options', 'model.backbone.type=Nope'], 'Nope is not in')])
+def test_a_mistake_is_one_line_that_says_what_to_do(energy, capsys, args, message):
+    with pytest.raises(SystemExit) as end:
+        energy(*args)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert end.value.code == 1 and re.search(message, line)
 
 
-def test_a_config_without_a_size_needs_a_shape(energy):
-    with pytest.raises(ValueError, match=r'shape must be given for random inputs: .*tiny\.py name no size'):
-        energy('--random', '--cfg-options', 'train_dataloader.dataset.pipeline=[]')
+def test_one_random_input_is_enough(tmp_path, capsys):
+    main = runpy.run_path(str(TOOLS / 'analysis_tools/energy.py'))['main']
+    main(['mmpretrain::resnet/resnet18_8xb16_cifar10.py', '--random', '--out-dir', str(tmp_path)])
+    assert 'counted: 1 sample;' in capsys.readouterr().out
 
 
 def test_a_shape_of_real_data_is_refused(energy, capsys):

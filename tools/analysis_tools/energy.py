@@ -20,17 +20,18 @@ from mmengine.hub import get_config
 from spikemm.analysis.energy import CONVENTIONS, ENERGY_MODELS
 from spikemm.analysis.inputs import input_shape
 from spikemm.analysis.measure import GRAPHS
-from spikemm.apis.command_line import check_checkpoint
+from spikemm.analysis.report import EnergyReport
+from spikemm.apis.command_line import check_checkpoint, one_line_errors
 from spikemm.apis.energy import measure_config
 from spikemm.engine.checkpoint import TRUST
 from spikemm.engine.cpu import flush_denormals
 
 
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+def new_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, or one of an installed library as library::folder/name.py')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file or URL; without one the weights are untrained')
-    parser.add_argument('--num-samples', type=int, default=64, help='samples to count (default: 64)')
+    parser.add_argument('--num-samples', type=int, help='samples to count (default: 64, of random inputs 1)')
     parser.add_argument('--random', action='store_true', help='random inputs: firing rates mean nothing')
     parser.add_argument(
         '--shape', type=int, nargs='+',
@@ -51,6 +52,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--trust-checkpoint', action='store_true',
         help='unpickle whatever a checkpoint holds, code included; without it such a file is refused')
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = new_parser()
     args = parser.parse_args(argv)
     if args.shape and not args.random:
         parser.error('--shape needs --random')
@@ -58,12 +64,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         check_checkpoint(parser, args.checkpoint)
     if args.trust_checkpoint:
         os.environ[TRUST] = '1'
-    return args
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    args = parse_args(argv)
+    if args.num_samples is None:
+        args.num_samples = 1 if args.random else 64
     flush_denormals()
+    with one_line_errors(parser):
+        report, out_dir = count(args)
+        report.save(out_dir)
+    print(report.table())
+    print(f'\nReport: {out_dir / "report.html"}, report.json and layers.csv beside it')
+
+
+def count(args: argparse.Namespace) -> tuple[EnergyReport, Path]:
+    """Return the report that the command line asks for, and its folder."""
     cfg = get_config(args.config) if '::' in args.config else Config.fromfile(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
@@ -75,10 +87,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             shape=input_shape(args.shape) if args.shape else None, device=args.device, graph=args.graph,
             memory=args.memory, convention=args.convention, energy_model=args.energy_model)
     except FileNotFoundError as error:
-        raise SystemExit(f'{error}\nWithout the data, random inputs can be counted: --random') from error
-    report.save(out_dir)
-    print(report.table())
-    print(f'\nReport: {out_dir / "report.html"}, report.json and layers.csv beside it')
+        if args.random:
+            raise
+        raise FileNotFoundError(f'{error}; without the data, random inputs can be counted: --random') from error
+    return report, out_dir
 
 
 if __name__ == '__main__':

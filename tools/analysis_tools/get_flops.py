@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
 
 from spikemm.analysis.inputs import build_model, input_shape, random_batch
+from spikemm.apis.command_line import one_line_errors
 
 
 def count(cfg: Config, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -33,11 +34,12 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings to override')
     args = parser.parse_args()
 
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    shape = input_shape(args.shape)
-    parameters, macs = count(cfg, shape)
+    with one_line_errors(parser):
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        shape = input_shape(args.shape)
+        parameters, macs = count(cfg, shape)
     print(f'Input shape: {shape}')
     print(f'Parameters: {parameters / 1e6:.3f} M ({parameters})')
     print(f'MACs: {macs / 1e9:.3f} G ({macs})')

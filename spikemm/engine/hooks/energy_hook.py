@@ -22,6 +22,7 @@ class EnergyHook(Hook):
     What a test returns, logs and writes then has, beside the accuracy: ``energy/mJ`` of a sample by the convention
     'exact', the ``energy/macs_G`` and ``energy/acs_G`` that it pays for, biases included, ``energy/firing_rate`` in
     spikes per neuron and time step, and ``energy/spike_driven``, 1 or 0.
+    In validation while training it does nothing: that is for :class:`FiringRateHook`, which costs next to nothing.
     The report goes to the folder ``energy`` beside the log of the run. ``tools/test.py --energy`` adds this hook.
 
     In a distributed test each process folds the model and rank 0 counts its part of the data, in which
@@ -63,7 +64,7 @@ class EnergyHook(Hook):
         while is_model_wrapper(model):
             model = model.module
         self.meter = Meter(model, self.graph)
-        if self.meter.graph != 'train':
+        if self.meter.model is not model:
             runner.model = self.meter.model
         self.meter.model.test_step = lambda data: (self.meter.run if self.counting else self.meter.forward)(data)
         loader = runner.test_dataloader
