@@ -58,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         inferencer = init_inferencer(args.config, args.checkpoint, args.device)
         draw_input = watch_input(inferencer.model.data_preprocessor)
         layers = record_spikes(inferencer.model, lambda: predictions.extend(inferencer(args.input)), args.layers)
+        out.mkdir(parents=True, exist_ok=True)
     print(inferencer.describe(predictions[-1], topk=1))
     for layer in layers:
         print(f'{layer.rate:7.3f}  {layer.name}' + (f' ({layer.part})' if layer.part else ''))
-    out.mkdir(parents=True, exist_ok=True)
     title = f'{Path(args.input).name}, {Path(args.config).stem}'
     firing_maps(layers, draw_input(), title).savefig(out / 'firing_maps.png')
     spike_raster(layers, title).savefig(out / 'raster.png')

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseTTAModel
+from spikingjelly.activation_based.base import MemoryModule
 from torch import nn
 
 from spikemm import __version__
@@ -31,7 +32,8 @@ def measure(
 
     Args:
         model: A model of mmengine or any other module, in evaluation mode.
-        batches: What its ``test_step`` takes, as a data loader collates it; of other modules, their input.
+        batches: What its ``test_step`` takes, as a data loader collates it; of other modules, their input, ``[B, ...]``
+            or, 5D, ``[T, B, ...]``.
         graph: As of :class:`Meter`.
         memory: As of :class:`Meter`.
         **described: Arguments of :meth:`Meter.report`.
@@ -78,15 +80,22 @@ class Meter:
         self.parameters = sum(p.numel() for p in model.parameters())
         self.model = model if graph == 'train' else reparameterize(model, graph)
         self.graph = getattr(self.model, 'reparameterized', 'train')  # maybe it was folded before
-        self.forward = getattr(self.model, 'test_step', self.model)
+        self._predict = getattr(self.model, 'test_step', self.model)
+        self._neurons = [module for module in self.model.modules() if isinstance(module, MemoryModule)]
         self.counter = OperationCounter(self.model)
         self.audit = self.memory = None
         self._audits = 0
         self._with_memory = memory
 
+    def forward(self, batch: Any) -> Any:
+        """Return what the model makes of a batch from rest: SpikingJelly's neurons keep their state until a reset."""
+        for neuron in self._neurons:
+            neuron.reset()
+        return self._predict(batch)
+
     @torch.no_grad()
     def run(self, batch: Any) -> Any:
-        """Return what the model makes of a batch."""
+        """Count a batch, too."""
         if self._audits < AUDITS and (self.audit is None or self.audit.silent):
             found = audit(self.model, lambda: self.forward(batch))
             self.audit = min(self.audit or found, found, key=lambda a: len(a.silent))

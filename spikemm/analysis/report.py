@@ -175,13 +175,20 @@ class EnergyReport:
 
     @classmethod
     def load(cls, path: str | Path) -> 'EnergyReport':
-        """Read ``report.json``."""
-        data = json.loads(Path(path).read_text(encoding='utf-8'))
-        return cls(
-            counts=Counts.from_dict(data['counts']),
-            energies={name: Energy.from_dict(energy) for name, energy in data['energies'].items()},
-            audit=data['audit'] and Audit.from_dict(data['audit']),
-            **{key: data[key] for key in ('title', 'source', 'memory', 'metrics', 'random')})
+        """Read ``report.json``.
+
+        Raises:
+            ValueError: The file is something else.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding='utf-8'))
+            return cls(
+                counts=Counts.from_dict(data['counts']),
+                energies={name: Energy.from_dict(energy) for name, energy in data['energies'].items()},
+                audit=data['audit'] and Audit.from_dict(data['audit']),
+                **{key: data[key] for key in ('title', 'source', 'memory', 'metrics', 'random')})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'{path} must be the report.json of an energy report, but is not: {error!r}.') from error
 
     def save(self, folder: str | Path) -> Path:
         """Write ``report.json``, ``layers.csv`` and ``report.html``.

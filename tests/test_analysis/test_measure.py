@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmpretrain.models import AverageClsScoreTTA
+from spikingjelly.activation_based.neuron import IFNode
 from torch import nn
 
 from spikemm.analysis.inputs import build_model, random_batch
@@ -123,6 +124,13 @@ def test_a_sample_without_spikes_is_not_the_one_that_is_judged():
     silent, judged = measure(net, [dark]).audit, measure(net, [dark, bright, dark]).audit
     assert silent.silent == ['3'] and 'provenance' in silent.why
     assert judged.silent == [] and judged.spike_driven and 'provenance' not in judged.why
+
+
+def test_neurons_that_keep_their_state_start_every_batch_from_rest():
+    net = nn.Sequential(nn.Linear(4, 8, bias=False), IFNode(step_mode='m'), nn.Linear(8, 2, bias=False)).eval()
+    nn.init.constant_(net[0].weight, 0.1)  # 8 neurons get 0.525 a step: none fires at the first one
+    counts = measure(net, [INPUT.expand(3, 1, 4)] * 2).counts
+    assert counts.neurons[0].rate_by_step == [0, 1, 0]
 
 
 def test_a_model_in_training_is_refused():

@@ -26,6 +26,13 @@ def test_a_report_reads_back_as_it_was_written(saved):
     assert EnergyReport.load(saved(report) / 'report.json') == report
 
 
+@pytest.mark.parametrize('text', ['{}', '[]', 'name,type', '{"counts": {}}'])
+def test_a_file_that_is_no_report_is_named(tmp_path, text):
+    (tmp_path / 'other.json').write_text(text)
+    with pytest.raises(ValueError, match=r'other\.json must be the report\.json of an energy report'):
+        EnergyReport.load(tmp_path / 'other.json')
+
+
 def test_a_report_without_audit_reads_back(saved):
     report = tiny_report()
     report.audit = None

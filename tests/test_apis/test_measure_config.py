@@ -56,6 +56,7 @@ def test_accuracy_and_energy_of_a_spiking_classifier_stand_together(config, chec
     metrics, report = run_test(config, checkpoint, tmp_path)
     assert {'accuracy/top1', 'energy/mJ', 'energy/firing_rate', 'energy/spike_driven'} <= metrics.keys()
     assert json.loads((tmp_path / 'metrics.json').read_text()) == metrics
+    assert report['title'] == config.stem
     assert report['metrics'] == {'accuracy/top1': metrics['accuracy/top1']}
     alone = measure_config(Config.fromfile(config), str(checkpoint), num_samples=8)
     assert metrics['energy/mJ'] == pytest.approx(alone.energies['exact'].mj, rel=1e-9)

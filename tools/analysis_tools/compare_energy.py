@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spikemm.analysis import CONVENTIONS, EnergyReport
+from spikemm.apis.command_line import one_line_errors
 from spikemm.visualization.energy_charts import Point, comparison_chart
 from spikemm.visualization.units import energy_text, rate_text, si
 
@@ -58,6 +59,16 @@ def table(reports: Sequence[EnergyReport], y: str, convention: str) -> str:
     return '\n'.join(lines)
 
 
+def draw(reports: Sequence[EnergyReport], y: str, convention: str, out: str) -> None:
+    points = [
+        Point(report.title, report.energies[convention].mj,
+              report.counts.parameters if y == PARAMETERS else report.metrics[y], doubt(report))
+        for report in reports]  # fmt: skip
+    model = reports[0].energies[convention].model.name
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    comparison_chart(points, f'energy of a sample, mJ ({convention}, {model})', y).savefig(out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('reports', nargs='+', help='report.json files')
@@ -65,18 +76,10 @@ def main() -> None:
     parser.add_argument('--convention', choices=CONVENTIONS, default='exact', help='of the energy (default: exact)')
     parser.add_argument('--out', default='energy.png', help='file of the chart (default: energy.png)')
     args = parser.parse_args()
-    try:
+    with one_line_errors(parser):
         reports = load(args.reports, args.y, args.convention)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+        draw(reports, args.y, args.convention, args.out)
     print(table(reports, args.y, args.convention))
-    points = [
-        Point(report.title, report.energies[args.convention].mj,
-              report.counts.parameters if args.y == PARAMETERS else report.metrics[args.y], doubt(report))
-        for report in reports]  # fmt: skip
-    model = reports[0].energies[args.convention].model.name
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    comparison_chart(points, f'energy of a sample, mJ ({args.convention}, {model})', args.y).savefig(args.out)
     print(f'\nChart: {args.out}')
 
 

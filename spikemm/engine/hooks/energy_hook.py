@@ -93,7 +93,8 @@ class EnergyHook(Hook):
             'config': str(runner.cfg.filename), 'checkpoint': describe_checkpoint(runner.cfg.get('load_from')),
             'data': f'{type(dataset).__name__}, {len(dataset)} test samples'}
         numbers = {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
-        report = self.meter.report(title=runner.experiment_name, source=source, metrics=numbers)
+        title = Path(runner.cfg.filename).stem if runner.cfg.filename else runner.experiment_name
+        report = self.meter.report(title=title, source=source, metrics=numbers)
         folder = Path(self.out_dir or runner.log_dir) / 'energy'
         report.save(folder)
         runner.logger.info('\n'.join([*report.headline(), f'Energy report: {folder / "report.html"}']))
