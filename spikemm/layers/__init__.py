@@ -2,9 +2,10 @@
 
 from .conv import ConvBN, Downsample
 from .mlp import SpikingMLP
+from .patch_split import PatchSplit
 from .recompute import recompute
 from .rep_conv import RepConvBN
-from .sdsa import SDSA
+from .sdsa import SDSA, SSA
 from .sep_conv import SepConv
 from .shortcut import SHORTCUTS, MembraneShortcut, SEWShortcut, VanillaShortcut
 from .stock import build_neurons, drop_activations, fire_through
@@ -13,10 +14,12 @@ from .time import OverTime, channels_last, mean_over_time, over_time, to_sequenc
 __all__ = [
     'SDSA',
     'SHORTCUTS',
+    'SSA',
     'ConvBN',
     'Downsample',
     'MembraneShortcut',
     'OverTime',
+    'PatchSplit',
     'RepConvBN',
     'SEWShortcut',
     'SepConv',

@@ -1,4 +1,4 @@
-"""Spike-driven self-attention."""
+"""Spiking self-attention and the spike-driven self-attentions that came of it."""
 
 from torch import Tensor, nn
 
@@ -36,6 +36,7 @@ class SDSA(nn.Module):
         scale: Factor of SDSA-3 and 4, or None to merge it into the threshold.
         rep_qkv: Whether Q, K, V come from RepConv (else from a linear layer).
         rep_proj: Whether the output projection is a RepConv.
+        proj_bias: Whether a linear output projection has a bias.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class SDSA(nn.Module):
         scale: float | None = SCALE,
         rep_qkv: bool = True,
         rep_proj: bool = True,
+        proj_bias: bool = False,
     ) -> None:
         super().__init__()
         if version not in (1, 2, 3, 4):
@@ -66,7 +68,8 @@ class SDSA(nn.Module):
         if version == 4:
             neuron = {**neuron, 'type': 'ThresholdLIF'}
         self.attn_neuron = build_neuron(neuron, v_threshold=threshold)
-        self.proj = (RepConvBN if rep_proj else ConvBN)(in_channels, in_channels)
+        shape = in_channels, in_channels
+        self.proj = RepConvBN(*shape) if rep_proj else ConvBN(*shape, bias=proj_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         q, *k, v = self.project(x)
@@ -98,3 +101,20 @@ class SDSA(nn.Module):
         if self.scale is not None:
             kv = kv * self.scale
         return (kv @ q).reshape(T, B, C, H, W)
+
+
+class SSA(SDSA):
+    """Spiking self-attention of `Spikformer <https://arxiv.org/abs/2209.15425>`_, Eq. (8)-(9), without the neuron in
+    front of it or behind it, which the shortcut owns.
+
+    It is SDSA-3 with linear projections: ``SN_s(Q K^T V)`` of spikes, without softmax.
+
+    Args:
+        in_channels: Channels of the input and output ``[T, B, C, H, W]``.
+        num_heads: Heads; divides ``in_channels``.
+        neuron: Config of the neurons; the one behind the product has half their threshold.
+        scale: Factor of the product, or None to merge it into that threshold.
+    """
+
+    def __init__(self, in_channels: int, num_heads: int, neuron: dict, *, scale: float | None = SCALE) -> None:
+        super().__init__(in_channels, num_heads, neuron, scale=scale, rep_qkv=False, rep_proj=False, proj_bias=True)

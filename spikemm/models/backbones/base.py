@@ -1,6 +1,8 @@
 """What every spiking backbone shares: time, stages, outputs, freezing, checkpointing."""
 
 from collections.abc import Sequence
+from dataclasses import MISSING, fields, replace
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -12,8 +14,9 @@ from spikemm.layers import channels_last, mean_over_time, recompute
 class SpikingBackbone(BaseModule):
     """Stages over a spike sequence.
 
-    A subclass fills ``self.stages``; each maps ``[T, B, C, H, W]`` to the next and is a list of modules of which the
-    first may have ``forward_image`` (the stem). It sets ``stage_channels`` and ``stage_strides``, one a stage.
+    A subclass has its presets in ``ARCHS``, instances of one frozen dataclass, and fills ``self.stages``; each maps
+    ``[T, B, C, H, W]`` to the next and is a list of modules of which the first may have ``forward_image`` (the stem).
+    It sets ``stage_channels`` and ``stage_strides``, one a stage.
 
     A call starts from rest and leaves nothing behind. Time ends here only with ``time_reduction='mean'``; by default
     it ends in a spiking neck or head.
@@ -30,6 +33,7 @@ class SpikingBackbone(BaseModule):
         init_cfg: Initialisation of mmengine.
     """
 
+    ARCHS: dict[str, Any]
     stage_channels: Sequence[int]
     stage_strides: Sequence[int]
     stages: nn.ModuleList
@@ -54,6 +58,24 @@ class SpikingBackbone(BaseModule):
         self.T, self.in_channels, self.time_reduction = T, in_channels, time_reduction
         self.frozen_stages, self.norm_eval, self.with_cp = frozen_stages, norm_eval, with_cp
         self._out_indices = out_indices
+
+    @classmethod
+    def resolve(cls, arch: str | dict) -> Any:
+        """The sizes that ``arch`` names: a preset, or a dict with fields, which may start from a ``preset``."""
+        given = {'preset': arch} if isinstance(arch, str) else dict(arch)
+        preset = given.pop('preset', None)
+        if preset is not None and preset not in cls.ARCHS:
+            raise ValueError(f'arch must be one of {sorted(cls.ARCHS)} or a dict, but got {preset!r}.')
+        kind = type(next(iter(cls.ARCHS.values())))
+        unknown = set(given) - {field.name for field in fields(kind)}
+        if unknown:
+            raise ValueError(f'arch must have the fields {sorted(f.name for f in fields(kind))}, but got {unknown}.')
+        if preset is not None:
+            return replace(cls.ARCHS[preset], **given)
+        missing = {f.name for f in fields(kind) if f.default is MISSING} - set(given)
+        if missing:
+            raise ValueError(f"arch must name a 'preset' or have {sorted(missing)}, but got {arch!r}.")
+        return kind(**given)
 
     def finish(self) -> None:
         """To be called last in a subclass's constructor: check the stage numbers and freeze."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -125,20 +125,6 @@ class MetaSpikeFormer(SpikingBackbone):
         strides = self.arch.strides
         self.stage_strides = tuple(math.prod(strides[: i + 1]) for i in range(len(strides)))
         self.finish()
-
-    @classmethod
-    def resolve(cls, arch: str | dict) -> Arch:
-        """The sizes that ``arch`` names."""
-        fields = {'preset': arch} if isinstance(arch, str) else dict(arch)
-        preset = fields.pop('preset', None)
-        if preset is not None and preset not in cls.ARCHS:
-            raise ValueError(f'arch must be one of {sorted(cls.ARCHS)} or a dict, but got {preset!r}.')
-        unknown = set(fields) - set(Arch.__dataclass_fields__)
-        if unknown:
-            raise ValueError(f'arch must have the fields {sorted(Arch.__dataclass_fields__)}, but got {unknown}.')
-        if preset is None and 'embed_dims' not in fields:
-            raise ValueError(f"arch must name a 'preset' or have 'embed_dims', but got {arch!r}.")
-        return Arch(**fields) if preset is None else replace(cls.ARCHS[preset], **fields)
 
     def build_downsample(self, i: int, in_channels: int) -> Downsample:
         neuron = build_neuron(self.neuron)

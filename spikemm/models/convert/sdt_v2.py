@@ -1,11 +1,11 @@
-"""Officially published weights under our names."""
+"""Keys of Spike-driven Transformer V2.
+
+``classification/`` of https://github.com/BICLab/Spike-Driven-Transformer-V2, ``Detection/`` and ``Segmentation/`` of
+https://github.com/BICLab/Spike-Driven-Transformer-V3 where the backbone is that of V2.
+"""
 
 import re
-from collections.abc import Mapping
 
-from torch import Tensor
-
-# Each rule is (pattern of the published key, our key); the first that matches the whole key is taken.
 _NORM = r'(weight|bias|running_mean|running_var|num_batches_tracked)'
 _PARAM = r'(weight|bias)'
 _STAGE = {'1_1': 0, '1_2': 1, '2_1': 2, '2_2': 2, '2': 2, '3': 3, '4': 4}
@@ -69,40 +69,4 @@ _TASKS = [
     (rf'decode_head\.conv_seg\.{_PARAM}', lambda m: m[0]),
 ]
 
-SOURCES = {'sdt-v2': _SDT_V2 + _TASKS}
-
-
-def convert_state_dict(source: str, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of a published checkpoint to those of our classifier, detector or segmentor.
-
-    Args:
-        source: Where they come from, one of ``SOURCES``. 'sdt-v2': ``classification/`` of
-            https://github.com/BICLab/Spike-Driven-Transformer-V2, and ``Detection/`` and ``Segmentation/`` of
-            https://github.com/BICLab/Spike-Driven-Transformer-V3 where the backbone is that of V2.
-        state_dict: Published weights; a prefix ``module.`` is dropped.
-
-    Returns:
-        Weights with the prefixes of mmpretrain's ``ImageClassifier``, mmdet's ``MaskRCNN`` or mmseg's
-        ``EncoderDecoder``, as their keys have it (classifiers were published without prefixes); pointwise Conv1d
-        kernels ``[O, I, 1]`` become ours, ``[O, I, 1, 1]``.
-
-    Raises:
-        ValueError: ``source`` is unknown, or a key is not of that source.
-    """
-    if source not in SOURCES:
-        raise ValueError(f'source must be one of {sorted(SOURCES)}, but got {source!r}.')
-    converted = {}
-    for key, value in state_dict.items():
-        published = key.removeprefix('module.')
-        name = _rename(SOURCES[source], published.removeprefix('backbone.'))
-        if name is None or (published.startswith('backbone.') and not name.startswith('backbone.')):
-            raise ValueError(f'{key!r} is not a key of {source!r} weights; these are of another model.')
-        converted[name] = value.unsqueeze(-1) if value.ndim == 3 else value
-    return converted
-
-
-def _rename(rules: list, key: str) -> str | None:
-    for pattern, ours in rules:
-        if m := re.fullmatch(pattern, key):
-            return ours(m)
-    return None
+RULES = _SDT_V2 + _TASKS

@@ -1,0 +1,3 @@
+"""Keys of att_ms_resnet."""
+
+RULES: list = []

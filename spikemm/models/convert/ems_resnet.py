@@ -1,0 +1,3 @@
+"""Keys of ems_resnet."""
+
+RULES: list = []

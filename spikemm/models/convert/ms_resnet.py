@@ -1,0 +1,3 @@
+"""Keys of ms_resnet."""
+
+RULES: list = []

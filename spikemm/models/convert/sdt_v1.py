@@ -1,0 +1,3 @@
+"""Keys of sdt_v1."""
+
+RULES: list = []

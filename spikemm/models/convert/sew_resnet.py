@@ -1,0 +1,3 @@
+"""Keys of sew_resnet."""
+
+RULES: list = []

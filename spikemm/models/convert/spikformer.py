@@ -1,0 +1,3 @@
+"""Keys of spikformer."""
+
+RULES: list = []
