@@ -225,4 +225,7 @@ class LayerNames:
 
 def storage(tensor: Tensor) -> int:
     """Where the memory of a tensor begins, whatever part of it the tensor shows."""
-    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else id(tensor)
+    if tensor.layout != torch.strided:
+        return id(tensor)
+    memory = tensor.untyped_storage()
+    return memory._cdata if tensor.is_meta else memory.data_ptr()  # on the meta device nothing lies anywhere

@@ -68,7 +68,7 @@ class Values:
 
     @classmethod
     def of(cls, x: Tensor) -> 'Values':
-        if not x.numel():
+        if not x.numel() or x.is_meta:  # without numbers, provenance alone tells
             return cls()
         x = x.detach().double() if not x.is_complex() else x.abs()
         low, high = (v.item() for v in x.aminmax())

@@ -1,8 +1,10 @@
 """Spiking layers; each takes and returns ``[T, B, C, H, W]``."""
 
 from .conv import ConvBN, Downsample
+from .csa import CSA
 from .mlp import SpikingMLP
 from .patch_split import PatchSplit
+from .pooled_sdsa import PooledSDSA
 from .recompute import recompute
 from .rep_conv import RepConvBN
 from .sdsa import SDSA, SSA
@@ -12,6 +14,7 @@ from .stock import build_neurons, drop_activations, fire_through
 from .time import OverTime, channels_last, mean_over_time, over_time, to_sequence
 
 __all__ = [
+    'CSA',
     'SDSA',
     'SHORTCUTS',
     'SSA',
@@ -20,6 +23,7 @@ __all__ = [
     'MembraneShortcut',
     'OverTime',
     'PatchSplit',
+    'PooledSDSA',
     'RepConvBN',
     'SEWShortcut',
     'SepConv',

@@ -14,7 +14,7 @@ class ConvBN(nn.Module):
     Args:
         in_channels: Channels of the input ``[T, B, C, H, W]``.
         out_channels: Channels of the output.
-        kernel_size: Odd; the padding keeps the size at stride 1.
+        kernel_size: Odd; the padding keeps the size at stride 1. Even ones, as of patches, have a row less in front.
         stride: Stride of the convolution.
         bias: Whether the convolution has a bias (redundant before a batch norm, but published weights have some).
     """
@@ -23,7 +23,7 @@ class ConvBN(nn.Module):
         self, in_channels: int, out_channels: int, kernel_size: int = 1, *, stride: int = 1, bias: bool = False
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=bias)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, (kernel_size - 1) // 2, bias=bias)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor, neuron: nn.Module | None = None) -> Tensor:

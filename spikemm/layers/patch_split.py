@@ -7,8 +7,8 @@ from .time import over_time
 
 
 class PatchSplit(nn.Module):
-    """One stage of spiking patch splitting (SPS), `Spikformer <https://arxiv.org/abs/2209.15425>`_, Eq. (4): a 3x3
-    convolution with its norm, a neuron, and a max pooling that halves the map.
+    """One stage of spiking patch splitting (SPS) of `Spikformer <https://arxiv.org/abs/2209.15425>`_: a 3x3 convolution
+    with its norm, a neuron, and a max pooling that halves the map.
 
     Args:
         in_channels: Channels of the input ``[T, B, C, H, W]``, or of an image ``[B, C, H, W]``.

@@ -36,6 +36,7 @@ class SDSA(nn.Module):
         scale: Factor of SDSA-3 and 4, or None to merge it into the threshold.
         rep_qkv: Whether Q, K, V come from RepConv (else from a linear layer).
         rep_proj: Whether the output projection is a RepConv.
+        qkv_bias: Whether the linear layers of Q, K, V have biases.
         proj_bias: Whether a linear output projection has a bias.
     """
 
@@ -49,6 +50,7 @@ class SDSA(nn.Module):
         scale: float | None = SCALE,
         rep_qkv: bool = True,
         rep_proj: bool = True,
+        qkv_bias: bool = False,
         proj_bias: bool = False,
     ) -> None:
         super().__init__()
@@ -57,10 +59,10 @@ class SDSA(nn.Module):
         if in_channels % num_heads:
             raise ValueError(f'embed_dims must be divisible by num_heads, but got {in_channels} and {num_heads}.')
         self.version, self.num_heads, self.scale = version, num_heads, scale
-        projection = RepConvBN if rep_qkv else ConvBN
+        shape = in_channels, in_channels
         self.inputs = ('q', 'v') if version == 2 else ('q', 'k', 'v')
         for name in self.inputs:
-            setattr(self, name, projection(in_channels, in_channels))
+            setattr(self, name, RepConvBN(*shape) if rep_qkv else ConvBN(*shape, bias=qkv_bias))
             setattr(self, f'{name}_neuron', build_neuron(neuron))
         threshold = neuron.get('v_threshold', 1.0) * MASK_THRESHOLD
         if version >= 3 and scale is None:
@@ -68,7 +70,6 @@ class SDSA(nn.Module):
         if version == 4:
             neuron = {**neuron, 'type': 'ThresholdLIF'}
         self.attn_neuron = build_neuron(neuron, v_threshold=threshold)
-        shape = in_channels, in_channels
         self.proj = RepConvBN(*shape) if rep_proj else ConvBN(*shape, bias=proj_bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ class SDSA(nn.Module):
 
 
 class SSA(SDSA):
-    """Spiking self-attention of `Spikformer <https://arxiv.org/abs/2209.15425>`_, Eq. (8)-(9), without the neuron in
+    """Spiking self-attention of `Spikformer <https://arxiv.org/abs/2209.15425>`_, without the neuron in
     front of it or behind it, which the shortcut owns.
 
     It is SDSA-3 with linear projections: ``SN_s(Q K^T V)`` of spikes, without softmax.
@@ -113,8 +114,12 @@ class SSA(SDSA):
         in_channels: Channels of the input and output ``[T, B, C, H, W]``.
         num_heads: Heads; divides ``in_channels``.
         neuron: Config of the neurons; the one behind the product has half their threshold.
-        scale: Factor of the product, or None to merge it into that threshold.
+        scale: Factor of the product, or None to merge 0.125 into that threshold.
+        qkv_bias: Whether the linear layers of Q, K, V have biases.
     """
 
-    def __init__(self, in_channels: int, num_heads: int, neuron: dict, *, scale: float | None = SCALE) -> None:
-        super().__init__(in_channels, num_heads, neuron, scale=scale, rep_qkv=False, rep_proj=False, proj_bias=True)
+    def __init__(
+        self, in_channels: int, num_heads: int, neuron: dict, *, scale: float | None = SCALE, qkv_bias: bool = False
+    ) -> None:
+        linear = dict(rep_qkv=False, rep_proj=False, qkv_bias=qkv_bias, proj_bias=True)
+        super().__init__(in_channels, num_heads, neuron, scale=scale, **linear)

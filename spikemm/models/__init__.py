@@ -12,5 +12,6 @@ from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .reparameterize import reparameterize
 from .roi_heads import *  # noqa: F403
+from .selfsup import *  # noqa: F403
 from .streaming import forward_with_state
 from .test_time_augs import *  # noqa: F403

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from spikemm.layers import SDSA, SSA, ConvBN, OverTime, RepConvBN, SepConv
+from spikemm.layers import SDSA, SSA, ConvBN, OverTime, PooledSDSA, RepConvBN, SepConv
 from spikemm.neurons import IF, LIF, PLIF
 from spikemm.registry import MODELS
 
@@ -40,7 +40,7 @@ def reparameterize(model: nn.Module, mode: str = 'fast') -> nn.Module:
     model = copy.deepcopy(model)
     folders = {ConvBN: _folded_conv_bn, ConvModule: _folded_conv_module, SpikeShared2FCBBoxHead: _joined_box_head}
     folders[RepConvBN] = _factored_rep_conv if mode == 'fast' else _dense_rep_conv
-    folders[SDSA] = folders[SSA] = _joint_qkv if mode == 'fast' else _unscaled_sdsa
+    folders[SDSA] = folders[SSA] = folders[PooledSDSA] = _joint_qkv if mode == 'fast' else _unscaled_sdsa
     if mode == 'spike':
         folders[SepConv] = _dense_sep_conv
     _replace(model.eval(), folders)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .dynamics import Dynamics
 
-_CPU_SURROGATES = {surrogate.Sigmoid: 0, surrogate.ATan: 1}  # those which lif_cpu knows
+_CPU_SURROGATES = {surrogate.Sigmoid: 0, surrogate.ATan: 1, surrogate.Rect: 2}  # those which lif_cpu knows
 
 
 def lif(

@@ -20,7 +20,7 @@ from .dynamics import Dynamics
 from .threads import parallel_for
 
 BLOCK = 2048  # neurons kept in the first-level cache: T + 4 float32 rows of 8 KiB
-SIGMOID, ATAN = 0, 1
+SIGMOID, ATAN, RECT = 0, 1, 2
 
 _f32 = np.float32
 _jit = numba.njit(nogil=True, error_model='numpy', cache=True)
@@ -53,16 +53,19 @@ def _exp_negative(x):
 
 @_jit_fused
 def _surrogate_slope(h, slope, threshold, alpha, kind):
-    """Derivative of SpikingJelly's Sigmoid or ATan at ``h - threshold``, for a block."""
+    """Derivative of SpikingJelly's Sigmoid, ATan or Rect at ``h - threshold``, for a block."""
     if kind == SIGMOID:
         for i in range(h.size):
             e = _exp_negative(-abs((h[i] - threshold) * alpha))
             slope[i] = e / ((_f32(1) + e) * (_f32(1) + e)) * alpha
-    else:
+    elif kind == ATAN:
         steepness = _f32(1.5707963267948966) * alpha
         for i in range(h.size):
             z = steepness * (h[i] - threshold)
             slope[i] = alpha / _f32(2) / (_f32(1) + z * z)
+    else:
+        for i in range(h.size):
+            slope[i] = alpha if abs(h[i] - threshold) < _f32(0.5) / alpha else _f32(0)
 
 
 # The loops below are as many as the rule has cases: a case decided inside a loop keeps it from becoming vector code.
@@ -205,11 +208,15 @@ def _backward_single(lo, hi, x, gs, gx, rate, reset, threshold, alpha, kind):
         for i in range(x.size):
             e = _exp_negative(-abs((reset + rate * x[i] - threshold) * alpha))
             gx[i] = gs[i] * (e / ((_f32(1) + e) * (_f32(1) + e)) * (alpha * rate))
-    else:
+    elif kind == ATAN:
         steepness = _f32(1.5707963267948966) * alpha
         for i in range(x.size):
             z = steepness * (reset + rate * x[i] - threshold)
             gx[i] = gs[i] * (alpha * rate / _f32(2) / (_f32(1) + z * z))
+    else:
+        for i in range(x.size):
+            inside = abs(reset + rate * x[i] - threshold) < _f32(0.5) / alpha
+            gx[i] = gs[i] * (alpha * rate if inside else _f32(0))
 
 
 _nothing = np.empty(0, np.float32)

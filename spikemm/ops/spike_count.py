@@ -51,6 +51,8 @@ def spike_count(x: Tensor, places: Places | None = None) -> SpikeCount:
     """
     if x.numel() == 0:
         return SpikeCount('binary', np.zeros((3, len(x))), 0, 0.0)
+    if x.is_meta:  # a shape without numbers: as dear as it may be
+        return SpikeCount('real', np.full((3, len(x)), np.nan), x.numel() // len(x), np.nan)
     if x.dtype not in (torch.float32, torch.float64):
         x = x.float()
     rows, weights, inner = _arranged(x.detach(), places)
@@ -69,6 +71,8 @@ def fire_count(spikes: Tensor) -> tuple[np.ndarray, float]:
     """Sum of the sizes of what neurons ``[T, B, C, ...]`` (or ``[T, B]``) sent, ``[T, C]``, and the largest size."""
     x = spikes.detach()
     x = x if x.ndim > 2 else x.reshape(len(x), -1, 1)
+    if x.is_meta:
+        return np.zeros((len(x), x.shape[2])), 0.0
     if x.device.type == 'cpu' and x.dtype == torch.float32 and x.ndim == 5 and x.movedim(2, -1).is_contiguous():
         from . import spike_count_cpu  # numba is loaded when it is needed
 

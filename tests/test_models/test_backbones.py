@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from spikemm.layers import Downsample
 from spikemm.layers.shortcut import Shortcut
 from spikemm.models import convert_state_dict, reparameterize
-from spikemm.models.backbones import MetaSpikeFormer
+from spikemm.models.backbones import MetaSpikeFormer, SpikeDrivenTransformer
 
 # One row a backbone and option; a new backbone adds one.
 BACKBONES = {
@@ -30,6 +30,8 @@ BACKBONES = {
     'linear': (MetaSpikeFormer, dict(arch=dict(preset='nano', rep_qkv=False, rep_proj=False, channel_kernel=1))),
     'all conv': (MetaSpikeFormer, dict(arch=dict(preset='nano', blocks=('conv',) * 4, sep_conv=False))),
     'all transformer': (MetaSpikeFormer, dict(arch=dict(preset='nano', blocks=('transformer',) * 4))),
+    'sdt v1': (SpikeDrivenTransformer, dict(arch='nano')),
+    'sdt v1 dvs': (SpikeDrivenTransformer, dict(arch=dict(preset='nano', pooled_attention=True))),
 }
 every_backbone = pytest.mark.parametrize('name', BACKBONES)
 few_backbones = pytest.mark.parametrize('name', ['nano', 'sdsa4', 'vanilla', 'plif'])
@@ -282,7 +284,7 @@ def test_norm_eval_keeps_the_statistics(T):
         (dict(arch='16m'), r"arch must be one of \['15m', '18m', .*or a dict, but got '16m'"),
         (dict(arch=dict(preset='huge')), "but got 'huge'"),
         (dict(arch=dict(preset='nano', depth=3)), "arch must have the fields .*but got {'depth'}"),
-        (dict(arch=dict(num_heads=4)), "arch must name a 'preset' or have 'embed_dims', but got {'num_heads': 4}"),
+        (dict(arch=dict(num_heads=4)), "arch must name a .preset. or have .*embed_dims.*, but got {'num_heads': 4}"),
         (dict(arch=dict(preset='nano', depths=(1, 1))), 'embed_dims, depths, blocks and strides must be equally long'),
         (dict(arch=dict(preset='nano', blocks=('conv', 'mlp') * 2)), "'conv' and 'transformer', but got 'mlp'"),
         (dict(arch=dict(preset='nano', num_heads=5)), 'embed_dims must be divisible by num_heads, but got 64 and 5'),

@@ -214,3 +214,20 @@ def test_a_checkpoint_that_does_not_fit_the_teacher_is_refused(tmp_path):
 def test_a_prediction_needs_no_teacher():
     model = distilled(teacher=dict(type='NoSuchClassifier')).eval()
     assert len(model.test_step(batch())) == 2
+
+
+def test_a_head_that_fires_first_reads_the_firing_rates_of_the_map():
+    head = golden_head(SpikeLinearClsHead, fire_first=True)
+    spikes = head.neuron(MEMBRANE)
+    assert 0 < spikes.mean() < 1 and spikes.unique().tolist() == [0, 1]
+    assert torch.equal(head.pre_logits((MEMBRANE,)), spikes.mean((-2, -1)))
+    assert not torch.equal(head((MEMBRANE,)), golden_head(SpikeLinearClsHead)((MEMBRANE,)))
+
+
+def test_dropout_takes_channels_at_all_time_steps_and_only_in_training():
+    torch.manual_seed(0)
+    head = golden_head(SpikeLinearClsHead, neuron=None, dropout=0.5)
+    whole = head.pre_logits((MEMBRANE,))
+    assert torch.equal(whole, MEMBRANE.mean((-2, -1)))
+    kept = head.train().pre_logits((MEMBRANE,)) / whole  # 0 or 2
+    assert sorted(kept.round().unique().tolist()) == [0, 2] and torch.equal(kept[0].round(), kept[1].round())

@@ -96,7 +96,7 @@ def test_the_last_potential_is_that_of_the_reference_code(golden, case):
     torch.testing.assert_close(v.detach(), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize('function', ['Sigmoid', 'ATan', 'PiecewiseQuadratic'])  # the last has no kernel of its own
+@pytest.mark.parametrize('function', ['Sigmoid', 'ATan', 'Rect', 'PiecewiseQuadratic'])  # the last has no kernel
 @pytest.mark.parametrize('detach_reset', [True, False], ids=['detached', 'attached'])
 @pytest.mark.parametrize('decay_input', [True, False], ids=['decayed', 'plain'])
 @pytest.mark.parametrize('v_reset', [0.0, None, -0.1], ids=['hard', 'soft', 'low'])

@@ -49,12 +49,17 @@ def build(name: str, args: argparse.Namespace, T: int) -> nn.Module:
     else:
         arch = MetaSpikeFormer.ARCHS[args.arch]
         net = PlainSDTV2(tuple(arch.embed_dims), T, PLAIN[name], arch.num_heads, NUM_CLASSES)
-    for module in net.modules():  # norms such that neurons of every layer fire, as in a trained model
+    return let_fire(net).to(args.device)
+
+
+def let_fire(net: nn.Module) -> nn.Module:
+    """Set norms such that neurons of every layer fire, as in a trained model."""
+    for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             nn.init.constant_(module.weight, 1.5)
             nn.init.constant_(module.bias, 0.5)
             nn.init.constant_(module.running_var, 0.1)
-    return net.to(args.device)
+    return net
 
 
 def training_step(net: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:

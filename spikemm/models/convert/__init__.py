@@ -31,7 +31,8 @@ def convert_state_dict(source: str, state_dict: Mapping[str, Tensor]) -> dict[st
     Returns:
         Weights with the prefixes of mmpretrain's ``ImageClassifier``, mmdet's ``MaskRCNN`` or mmseg's
         ``EncoderDecoder``, as their keys have it (classifiers were published without prefixes); pointwise Conv1d
-        kernels ``[O, I, 1]``, and linear layers ``[O, I]`` that are convolutions here, become ``[O, I, 1, 1]``.
+        kernels ``[O, I, 1]``, Conv3d kernels ``[O, I, 1, 1, 1]`` and linear layers ``[O, I]`` that are convolutions
+        here become ``[O, I, 1, 1]``.
 
     Raises:
         ValueError: ``source`` is unknown, a key is not of that source, or two keys would become one.
@@ -62,4 +63,6 @@ def _find(rules: Rules, key: str) -> Callable[[], str | None] | None:
 def _as_ours(name: str, value: Tensor) -> Tensor:
     if value.ndim == 3:
         return value.unsqueeze(-1)
+    if value.ndim == 5:
+        return value.squeeze(-1)
     return value[..., None, None] if value.ndim == 2 and name.endswith('.conv.weight') else value

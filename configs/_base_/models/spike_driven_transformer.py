@@ -1,0 +1,18 @@
+neuron = dict(type='LIF', tau=2.0)  # of the whole model
+
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='spikemm.SpikeDrivenTransformer',
+        arch=dict(preset='8-384'),
+        T=4,  # a still image is presented T times
+        neuron=neuron),
+    head=dict(
+        type='spikemm.SpikeLinearClsHead',
+        num_classes=1000,
+        in_channels=384,
+        neuron=neuron,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
+        topk=(1, 5)),
+    # mixup or cutmix, each for 3 of 10 batches
+    train_cfg=dict(augments=[dict(type='Mixup', alpha=0.2), dict(type='CutMix', alpha=1.0)], probs=[0.3, 0.3]))

@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/resnet.py',
+    '../_base_/datasets/imagenet_bs32_crop.py',
+    '../_base_/schedules/imagenet_bs256_sgd-100e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,2 @@
+_base_ = './resnet18_8xb32-100e_in1k.py'
+model = dict(backbone=dict(depth=34))

@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/semantic-fpn_ms-resnet_spike-fpn.py',
+    '../_base_/datasets/ade20k_512x512.py',
+    '../_base_/schedules/seg_bs16_adamw-160k.py',
+    '../_base_/default_runtime_seg.py',
+]
+
+model = dict(
+    backbone=dict(type='spikemm.AttMSResNet', init_cfg=dict(checkpoint='checkpoints/att-ms-resnet34_t1_in1k.pth')))

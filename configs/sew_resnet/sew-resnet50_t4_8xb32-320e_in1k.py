@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/sew_resnet.py',
+    '../_base_/datasets/imagenet_bs32_sew_resnet.py',
+    '../_base_/schedules/imagenet_bs256_sgd-320e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(arch=dict(preset='50')), head=dict(in_channels=2048))

@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/spike_driven_transformer.py',
+    '../_base_/datasets/imagenet_bs48_sdtv1.py',
+    '../_base_/schedules/imagenet_bs384_lamb_sdtv1.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/spike_driven_transformer.py',
+    '../_base_/datasets/imagenet_bs48_sdtv1.py',
+    '../_base_/schedules/imagenet_bs384_lamb_sdtv1.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(arch=dict(preset='8-512')), head=dict(in_channels=512))

@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/spikformer.py',
+    '../_base_/datasets/imagenet_bs24_spikformer.py',
+    '../_base_/schedules/imagenet_bs192_adamw_spikformer.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(arch=dict(preset='8-768')), head=dict(in_channels=768))
