@@ -26,7 +26,7 @@ def read_images(paths: Sequence[str], side: int, preprocessor: nn.Module) -> tor
     ]
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         samples = [Compose(steps)(dict(img_path=path)) for path in paths]
-    return preprocessor(pseudo_collate(samples))['inputs'][0]
+    return preprocessor(pseudo_collate(samples))['inputs']
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -31,9 +31,12 @@ from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
 import spikemm.datasets.transforms  # noqa: F401  (mmpretrain's transforms, for Compose)
+from spikemm.analysis.inputs import config_shape
 from spikemm.datasets.events import make_events
 from spikemm.engine.cpu import adapt_optim_wrapper
-from spikemm.models.backbones import MetaSpikeFormer
+from spikemm.models.backbones import ConvertedANN, SpikingBackbone
+from spikemm.models.selfsup import MaskedSpikformerV2
+from spikemm.registry import MODELS as SPIKEMM_MODELS
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
@@ -62,7 +65,7 @@ def each(paths: Iterable[Path]) -> pytest.MarkDecorator:
 
 
 every_config = each(CONFIGS)
-classification = each(sorted(MODEL_ZOO.rglob('*.py')))
+classification = each([path for path in of('mmpretrain') if parsed(path).model.type != 'MAE'])
 detection = each(of('mmdet'))
 detection_and_segmentation = each(of('mmdet', 'mmseg'))
 
@@ -80,7 +83,8 @@ def complete(path: Path) -> Config:
 def load(path: Path) -> Config:
     """A config whose model a test can train in seconds."""
     cfg = complete(path)
-    return cfg if cfg.default_scope == 'mmpretrain' else shrink(cfg)
+    return shrink(cfg) if cfg.default_scope != 'mmpretrain' or path.parent not in (MODEL_ZOO, MODEL_ZOO / 'ablations') \
+        else cfg
 
 
 def build(cfg: Config) -> BaseModel:
@@ -90,7 +94,7 @@ def build(cfg: Config) -> BaseModel:
 
 def parameters(cfg: Config) -> float:
     """Number of parameters, in millions."""
-    with torch.device('meta'):
+    with torch.device('cpu' if 'PyramidVisionTransformer' in cfg.model.backbone.type else 'meta'):  # it reads numbers
         return sum(p.numel() for p in build(cfg).parameters()) / 1e6
 
 
@@ -114,10 +118,16 @@ def find_step(cfg: Config, kind: str) -> ConfigDict | None:
     return next((step for step in cfg.train_pipeline if step.type == kind), None)
 
 
-def time_steps(cfg: Config) -> int:
-    """Time steps of a sample; an image has those that the backbone makes of it."""
+def time_steps(cfg: Config) -> int | None:
+    """Time steps of a sample; an image has those that the backbone makes of it, an ANN has none."""
     made = find_step(cfg, 'spikemm.EventFrames') or find_step(cfg, 'spikemm.SampleClip') or cfg.model.backbone
-    return made.T
+    return made.get('T')
+
+
+def preset_of(backbone: ConfigDict) -> str | None:
+    """The preset of a backbone of ours."""
+    arch = backbone.get('arch')
+    return arch.preset if isinstance(arch, dict) else arch
 
 
 def pictures(cfg: Config, size: int) -> Tensor:
@@ -130,7 +140,10 @@ def pictures(cfg: Config, size: int) -> Tensor:
 def images(cfg: Config) -> dict:
     """A batch for a classifier, in the size that its pipeline crops or 64 pixels."""
     size = min(64, *(step.get('crop_size', 64) for step in cfg.train_pipeline))
-    classes = cfg.model.head.num_classes
+    backbone = cfg.model.backbone
+    if backbone.get('ann', backbone).type in ('VGG', 'VisionTransformer') or cfg.model.type == 'MAE':  # they know one size
+        size = config_shape(cfg)[-1]
+    classes = cfg.model.head.get('num_classes', 10)
     inputs = pictures(cfg, size)
     return dict(inputs=inputs, data_samples=[DataSample().set_gt_label(i * (classes - 1)) for i in range(2)])
 
@@ -165,7 +178,15 @@ BATCHES: dict[str, Callable[[Config], dict]] = {'mmpretrain': images, 'mmdet': s
 
 def shrink(cfg: Config) -> Config:
     """Let a test of a detector or segmentor take seconds: one block a stage, few boxes, small images; widths stay."""
-    cfg.model.backbone.arch.depths = (1, ) * len(MetaSpikeFormer.resolve(cfg.model.backbone.arch).depths)
+    backbone = cfg.model.backbone
+    backbone.init_cfg = None  # weights of others, from the network
+    kind = MODELS.get(backbone.type)
+    if kind is ConvertedANN:
+        backbone.T = 2
+    if inspect.isclass(kind) and issubclass(kind, SpikingBackbone):
+        backbone.arch = dict(preset=preset_of(backbone)) if isinstance(backbone.arch, str) else backbone.arch
+        sizes = kind.resolve(backbone.arch)
+        backbone.arch.update(dict(depth=1) if hasattr(sizes, 'depth') else dict(depths=(1, ) * len(sizes.depths)))
     for _, node in walk(cfg.model):
         if isinstance(node, dict):
             for key in ('num', 'nms_pre', 'max_per_img'):  # sampled for the loss; before and after NMS
@@ -187,10 +208,9 @@ def count_spikes(model: nn.Module) -> list[Tensor]:
     return counts
 
 
-@every_config
-def test_a_training_step_and_a_prediction(path):
+def train_a_step_and_predict(cfg: Config) -> None:
+    """A step of training that moves every parameter, with spikes where there are neurons; then a prediction."""
     torch.manual_seed(0)
-    cfg = load(path)
     adapt_optim_wrapper(cfg)
     MessageHub.get_current_instance().update_info('iter', 0)  # which the images' size goes by in YOLOX
     batch = BATCHES[cfg.default_scope](cfg)
@@ -202,7 +222,7 @@ def test_a_training_step_and_a_prediction(path):
             losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
         loss, _ = model.parse_losses(losses)
         assert loss.isfinite()
-        assert len(counts) > 0 and sum(counts) > 0, 'a silent network proves nothing'
+        assert (sum(counts) > 0) == (time_steps(cfg) is not None), 'a silent network proves nothing; an ANN has no spikes'
         optim_wrapper.backward(loss)
         dead = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
         assert not dead
@@ -211,8 +231,49 @@ def test_a_training_step_and_a_prediction(path):
         assert first.grad.abs().sum() > 0, 'no gradient arrives at the image'
         optim_wrapper.step()
         assert all(p.isfinite().all() for p in model.parameters())
+        if cfg.model.type == 'MAE':  # it predicts pixels, not what an image is
+            return
         predictions = model.eval().test_step(batch)
     assert len(predictions) == 2
+
+
+@every_config
+def test_a_training_step_and_a_prediction(path):
+    train_a_step_and_predict(load(path))
+
+
+DEMOS = {
+    'classification': 'meta_spikeformer/sdtv2-nano_t1_1xb64-8e_digit-scenes',
+    'detection': 'mask_rcnn/mask-rcnn_sdtv2-nano_t1_1xb8-1e_digit-scenes',
+    'segmentation': 'semantic_fpn/fpn_sdtv2-nano_t1_1xb20-2k_digit-scenes-64x64',
+    'events': 'meta_spikeformer/sdtv2-nano_t4_1xb64-8e_digit-scenes-events'}
+BACKBONES = sorted(
+    (cls for cls in SPIKEMM_MODELS.module_dict.values()
+     if inspect.isclass(cls) and issubclass(cls, (SpikingBackbone, ConvertedANN)) and cls is not MaskedSpikformerV2),
+    key=lambda cls: cls.__name__)
+
+
+@pytest.mark.parametrize('task', DEMOS)
+@pytest.mark.parametrize('cls', BACKBONES)
+def test_every_backbone_runs_in_all_four_tasks(cls, task):
+    cfg = load(ROOT / f'configs/{DEMOS[task]}.py')
+    model, demo = cfg.model, cfg.model.backbone
+    neuron = dict(demo.neuron, decay_input=False)  # fires on spikes, too
+    shared = dict(type=f'spikemm.{cls.__name__}', T=demo.T, neuron=neuron)
+    if cls is ConvertedANN:
+        outs = [i - 4 for i in demo.get('out_indices', (3, ))]  # strides 2, 4, 8, 8 there and 1, 2, 4, 8 here
+        outs = {(-4, -3, -1): (1, 2, 3), (-3, -1): (2, 3), (-1, ): (3, )}[tuple(outs)]
+        ann = dict(type='mmpretrain.ResNet_CIFAR', depth=18, base_channels=8, stem_channels=8, out_indices=outs)
+        model.backbone = dict(shared, ann=dict(ann, in_channels=demo.get('in_channels', 3)), time_reduction=None)
+    else:
+        kept = {key: demo[key] for key in ('in_channels', 'out_indices') if key in demo}
+        model.backbone = dict(shared, arch=dict(preset='nano'), **kept)
+    channels = MODELS.build(model.backbone).out_channels
+    if 'neck' in model and model.neck:
+        model.neck.in_channels = channels
+    else:
+        model.head.update(in_channels=channels[-1], fire_first=True, neuron=neuron)
+    train_a_step_and_predict(cfg)
 
 
 def record(height: int, width: int) -> dict:
@@ -323,15 +384,21 @@ def test_the_schedule_ends_with_the_training(path):
         assert 'T_max' not in scheduler or scheduler.T_max == scheduler.end - scheduler.begin
 
 
+PREFIXES = {  # of the backbone in the name; its preset follows
+    'MetaSpikeFormer': 'sdtv2-', 'SpikeDrivenTransformer': 'sdtv1-', 'Spikformer': 'spikformer-',
+    'SpikformerV2': 'spikformerv2-', 'MaskedSpikformerV2': 'spikformerv2-', 'SEWResNet': 'sew-resnet',
+    'MSResNet': 'ms-resnet', 'AttMSResNet': 'att-ms-resnet', 'EMSResNet': 'ems-resnet'}
+ANNS = {'ResNet': 'resnet', 'ResNet_CIFAR': 'resnet', 'ResNetV1c': 'resnet', 'VGG': 'vgg', 'VisionTransformer': 'vit',
+        'PyramidVisionTransformer': 'pvt'}
 NAME = re.compile(
-    r'((?P<method>[a-z-]+)_)?sdtv2-(?P<preset>[a-z0-9]+)(-(?P<variant>[\w-]+))?_t(?P<T>\d+)_'
+    r'((?P<method>[a-z0-9-]+)_)?(?P<backbone>[a-z0-9-]+)(_t(?P<T>\d+))?_'
     r'(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)(?P<unit>[xek])(?P<fsdp>-fsdp)?_'
     r'(?P<data>[a-z0-9-]+?)(-(?P<crop>\d+x\d+))?')
 METHODS = {
-    None: ('ImageClassifier', 'spikemm.DistilledImageClassifier'), 'mask-rcnn': ('MaskRCNN', ),
+    None: ('ImageClassifier', 'spikemm.DistilledImageClassifier'), 'mae': ('MAE', ), 'mask-rcnn': ('MaskRCNN', ),
     'faster-rcnn': ('FasterRCNN', ),
     'cascade-mask-rcnn': ('CascadeRCNN', ), 'retinanet': ('RetinaNet', ), 'yolox': ('YOLOX', ),
-    'fpn': ('EncoderDecoder', ), 'upernet': ('EncoderDecoder', )}
+    'fpn': ('EncoderDecoder', ), 'deeplabv3': ('EncoderDecoder', ), 'upernet': ('EncoderDecoder', )}
 DATA = {  # where the config does not have it as it is in the name
     'in1k': 'imagenet', 'ade20k': 'ADE20K', 'voc12': 'VOC2012', 'voc12aug': 'SegmentationClassAug',
     'digit-scenes': 'digit_scenes', 'digit-scenes-events': 'digit_scenes/events', 'cifar10-dvs': 'CIFAR10DVS',
@@ -354,8 +421,11 @@ def test_the_name_says_what_the_config_does(path):
     name = NAME.fullmatch(path.stem)
     assert name, path.stem
     assert cfg.model.type in METHODS[name['method']]
-    assert cfg.model.backbone.arch.preset == name['preset']
-    assert int(name['T']) == time_steps(cfg)
+    backbone = cfg.model.backbone
+    kind = backbone.get('ann', backbone).type.split('.')[-1]
+    expected = ANNS[kind] if kind in ANNS else f'{PREFIXES[kind]}{preset_of(backbone)}'
+    assert name['backbone'].startswith(expected.replace('netnano', 'net-nano'))
+    assert (name['T'] and int(name['T'])) == time_steps(cfg)
     assert cfg.train_dataloader.batch_size == int(name['batch'])
     assert cfg.auto_scale_lr.base_batch_size == int(name['gpus']) * int(name['batch'])
     epochs = {'x': 12, 'e': 1}.get(name['unit'])
@@ -373,9 +443,12 @@ def test_neck_and_heads_are_stock_ones_where_the_name_says_ann_and_spiking_elsew
     model = parsed(path).model
     kinds = [node for keys, node in walk(model) if keys[-1:] == ('type', )]
     parts = [kind for kind in kinds if re.search('FPN|Head|RoIExtractor', kind)]
-    assert {kind.startswith('spikemm.') for kind in parts} == {'-ann_' not in path.stem}, parts
-    neurons = [str(node) for keys, node in walk(model) if keys[-1:] == ('neuron', )]
-    assert len(set(neurons)) == 1, 'one neuron in the whole model'
+    stock = '-ann_' in path.stem or NAME.fullmatch(path.stem)['T'] is None
+    assert {kind.startswith('spikemm.') for kind in parts} == {not stock}, parts
+    neurons = [node for keys, node in walk(model) if keys[-1:] == ('neuron', )]
+    # spikes of a backbone fire a neuron of the neck only where it does not halve them
+    kinds = {str({key: value for key, value in node.items() if key != 'decay_input'}) for node in neurons}
+    assert len(kinds) <= 1, 'one neuron in the whole model'
 
 
 @detection_and_segmentation
@@ -517,8 +590,14 @@ def preprocessed(cfg: Config, samples: list[dict], training: bool) -> Tensor:
     return processor(pseudo_collate(samples), training=training)['inputs']
 
 
+IMAGE_BASES = {path: 224 for path in DATASET_BASES if path.startswith('imagenet') and not path.endswith('mae')}
+IMAGE_BASES['digit_scenes_cls'] = 32
+CIFAR_BASES = [name for name in DATASET_BASES if re.match('cifar10+(?!_dvs)', name)]
+UNLABELLED_BASES = {'imagenet_bs256_mae': 224, 'digit_scenes_mae': 32}
+
+
 @pytest.mark.parametrize('split', ['train', 'val'])
-@pytest.mark.parametrize('name, size', [('imagenet_bs128_sdtv2', 224), ('digit_scenes_cls', 32)])
+@pytest.mark.parametrize('name, size', IMAGE_BASES.items())
 def test_image_folders_become_batches(image_folder, name, size, split):
     cfg = Config.fromfile(DATASET_BASES[name])
     dataset = cfg[f'{split}_dataloader'].dataset
@@ -532,8 +611,21 @@ def test_image_folders_become_batches(image_folder, name, size, split):
     assert batch.isfinite().all() and batch.std() > 0.1
 
 
+@pytest.mark.parametrize('name, size', UNLABELLED_BASES.items())
+def test_images_of_a_pre_training_become_batches(image_folder, name, size):
+    cfg = Config.fromfile(DATASET_BASES[name])
+    dataset = cfg.train_dataloader.dataset
+    dataset.data_root = str(image_folder)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        data = DATASETS.build(dataset)
+        samples = [data[i] for i in (0, 0) if size == 224] or [data[3], data[4]]
+        batch = MODELS.build(cfg.data_preprocessor)(pseudo_collate(samples), training=True)['inputs']
+    assert batch.shape == (2, 3, size, size)
+    assert batch.isfinite().all() and batch.std() > 0.1
+
+
 @pytest.mark.parametrize('split', ['train', 'val'])
-@pytest.mark.parametrize('name', ['cifar10', 'cifar100'])
+@pytest.mark.parametrize('name', CIFAR_BASES)
 def test_cifar_becomes_a_batch(name, split):
     cfg = Config.fromfile(DATASET_BASES[name])
     image = np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)
@@ -549,6 +641,7 @@ def test_cifar_becomes_a_batch(name, split):
 EVENT_BASES = {  # sensor, and the clip that a model gets: [T, H, W]
     'hardvs_events': ((260, 346), (8, 224, 224)), 'dvs128_gesture': ((128, 128), (16, 128, 128)),
     'cifar10_dvs': ((128, 128), (10, 64, 64)), 'nmnist': ((34, 34), (10, 32, 32)),
+    'cifar10_dvs_bs16_spikformer': ((128, 128), (16, 128, 128)),
     'ncaltech101': ((180, 240), (10, 96, 128)), 'digit_scenes_events': ((32, 32), (4, 32, 32))}
 
 
@@ -670,8 +763,7 @@ def test_every_base_is_used(base):
 def test_every_dataset_of_classification_is_tested():
     texts = ''.join(path.read_text() for path in of('mmpretrain'))
     used = {name for name in DATASET_BASES if f'datasets/{name}.py' in texts}
-    images = {'imagenet_bs128_sdtv2', 'digit_scenes_cls', 'cifar10', 'cifar100'}
-    assert used == images | set(EVENT_BASES) | {'hardvs_frames'}
+    assert used == {*IMAGE_BASES, *CIFAR_BASES, *EVENT_BASES, 'hardvs_frames', *UNLABELLED_BASES}
 
 
 def test_random_erasing_and_rand_augment_are_of_timm_rand_m9_mstd05_inc1():

@@ -19,5 +19,5 @@ model = dict(
     rpn_head=dict(anchor_generator=dict(strides=strides)),
     roi_head=dict(
         bbox_roi_extractor=dict(featmap_strides=strides[:4]), mask_roi_extractor=dict(featmap_strides=strides[:4])))
-# PVT and PoolFormer train so
+# of mmdet's PVT
 optim_wrapper = dict(optimizer=dict(lr=1e-4, weight_decay=1e-4))

@@ -14,5 +14,5 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=256),
     decode_head=dict(in_channels=[256, 256, 256, 256], feature_strides=[4, 8, 16, 32]))
-# PVT trains so
+# of mmdet's PVT
 optim_wrapper = dict(optimizer=dict(lr=1e-4, weight_decay=1e-4))

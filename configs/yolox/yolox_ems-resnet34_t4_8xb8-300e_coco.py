@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/yolox_ems-resnet_spike-fpn.py',
+    '../_base_/models/yolox_ems-resnet_ems-neck.py',
     '../_base_/datasets/coco_detection_yolox.py',
     '../_base_/schedules/coco_bs64_sgd-300e.py',
     '../_base_/default_runtime_det.py',

@@ -1,6 +1,6 @@
 """The column "Spike" in Tables 1 to 4 of `Spike-driven Transformer V2 <https://arxiv.org/abs/2404.03663>`_.
 
-Networks are small, of random weights, from here, from SpikingJelly's zoo, from mmpretrain, mmdet and torchvision. Not
+Networks are small, of random weights, from here, from mmpretrain, mmdet and torchvision. Not
 reproduced, for want of a model: Spiking-YOLO, Spike Calibration (both converted ANNs, of which others stand here) and
 Spiking Retina.
 
@@ -19,28 +19,20 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.models import ResNet, VisionTransformer
 from spikingjelly.activation_based import ann2snn, functional, neuron, surrogate
-from spikingjelly.activation_based.model import (
-    masnn,
-    ms_resnet,
-    sew_resnet,
-    spike_driven_transformer,
-    spikformer,
-    spiking_resnet,
-)
+from spikingjelly.activation_based.model import spiking_resnet
 from torch import nn
 from torchvision.models.video.swin_transformer import SwinTransformer3d
 
 from spikemm.analysis.audit import audit
 from spikemm.analysis.inputs import build_model, random_batch
-from spikemm.layers import OverTime
 from spikemm.models import reparameterize
-from spikemm.neurons import LIF
+from spikemm.models.backbones import (
+    AttMSResNet, EMSResNet, MSResNet, SEWResNet, SpikeDrivenTransformer, Spikformer, SpikformerV2,
+)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 IMAGE, CLIP, VIDEO = (1, 3, 32, 32), (2, 1, 3, 32, 32), (1, 3, 4, 32, 32)
 IF = dict(spiking_neuron=neuron.IFNode, surrogate_function=surrogate.ATan(), num_classes=5)
-SMALL = dict(T=2, num_classes=5, embed_dims=64, num_heads=4, depths=1)
-STAGES = dict(layers=(1, 1, 1), base_channels=16, num_classes=5)
 
 
 def firing(net):
@@ -77,36 +69,17 @@ def vgg():
     return nn.Sequential(layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 4))
 
 
-class EMSBlock(nn.Module):
-    """Full-spike residual block of EMS-YOLO: a neuron in front of the convolution on the shortcut, too."""
-
-    def __init__(self, in_channels, channels):
-        super().__init__()
-        self.branch = nn.Sequential(
-            LIF(), OverTime(nn.Conv2d(in_channels, channels, 3, 2, 1)), OverTime(nn.BatchNorm2d(channels)),
-            LIF(), OverTime(nn.Conv2d(channels, channels, 3, 1, 1)), OverTime(nn.BatchNorm2d(channels)))
-        self.shortcut = nn.Sequential(
-            OverTime(nn.MaxPool2d(2)), LIF(), OverTime(nn.Conv2d(in_channels, channels, 1)),
-            OverTime(nn.BatchNorm2d(channels)))
-
-    def forward(self, x):
-        return self.branch(x) + self.shortcut(x)
-
-
-def ems_resnet():
-    stem = nn.Sequential(OverTime(nn.Conv2d(3, 8, 7, 2, 3)), OverTime(nn.BatchNorm2d(8)))
-    return nn.Sequential(stem, EMSBlock(8, 16), EMSBlock(16, 32), LIF(), OverTime(nn.Conv2d(32, 5, 1)))
-
 
 @pytest.mark.parametrize(('build', 'shape', 'verdict'), [
     # Table 1
-    (lambda: multi_step(sew_resnet.sew_resnet18(cnf='ADD', **IF)), CLIP, 'integer-driven'),
-    (lambda: masnn.AttMSResNet(T=1, reduction_c=8, **STAGES), IMAGE, 'not spike-driven'),
+    (lambda: SEWResNet('nano', T=2), IMAGE, 'integer-driven'),
+    (lambda: AttMSResNet('nano'), IMAGE, 'not spike-driven'),
     (lambda: ResNet(18, stem_channels=8, base_channels=8), IMAGE, 'no spikes'),
     (lambda: VisionTransformer(
         dict(embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=32), 32), IMAGE, 'no spikes'),
-    (lambda: spikformer.spikformer_cifar10(T=2), IMAGE, 'integer-driven'),
-    (lambda: spike_driven_transformer.SpikeDrivenTransformer(**SMALL), IMAGE, 'spike-driven'),
+    (lambda: Spikformer('nano', T=2), IMAGE, 'integer-driven'),
+    (lambda: SpikformerV2('nano', T=2), IMAGE, 'spike-driven'),
+    (lambda: SpikeDrivenTransformer('nano', T=2), IMAGE, 'spike-driven'),
     # Table 2; its Res-SNN-34 is the SEW-ResNet of Table 1
     # SlowFast and ACTION-Net are 3D and 2D CNNs, TimeSformer a video transformer; others stand for them.
     (lambda: torchvision.models.video.r3d_18(num_classes=5), VIDEO, 'no spikes'),
@@ -115,15 +88,15 @@ def ems_resnet():
     (lambda: PyramidVisionTransformer(
         embed_dims=16, num_stages=2, num_layers=[1, 1], num_heads=[1, 2], patch_sizes=[4, 2], strides=[4, 2],
         paddings=[0, 0], sr_ratios=[2, 1], mlp_ratios=[2, 2], out_indices=(0, 1)), IMAGE, 'no spikes'),
-    (ems_resnet, CLIP, 'spike-driven'),
+    (lambda: EMSResNet('nano', T=2), IMAGE, 'spike-driven'),
     (lambda: torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(
         weights=None, weights_backbone=None, num_classes=4), IMAGE, 'no spikes'),
     # Others that the paper speaks of
-    (lambda: multi_step(sew_resnet.sew_resnet18(cnf='AND', **IF)), CLIP, 'spike-driven'),
-    (lambda: multi_step(sew_resnet.sew_resnet18(cnf='IAND', **IF)), CLIP, 'spike-driven'),
+    (lambda: SEWResNet('nano', T=2, connect='and'), IMAGE, 'spike-driven'),
+    (lambda: SEWResNet('nano', T=2, connect='iand'), IMAGE, 'spike-driven'),
     (lambda: multi_step(spiking_resnet.spiking_resnet18(**IF)), CLIP, 'spike-driven'),  # vanilla shortcuts
 ], ids=[
-    'SEW-Res-SNN', 'Att-MS-Res-SNN', 'ResNet', 'ViT', 'SpikFormer', 'Spike-driven Transformer', '3D CNN',
+    'SEW-Res-SNN', 'Att-MS-Res-SNN', 'ResNet', 'ViT', 'SpikFormer', 'SpikFormer V2', 'Spike-driven Transformer', '3D CNN',
     'video transformer', 'PVT', 'EMS-Res-SNN', 'DeepLab-V3', 'SEW with AND', 'SEW with IAND', 'VS-Res-SNN'])
 def test_check_mark(build, shape, verdict):
     torch.manual_seed(0)
@@ -140,7 +113,7 @@ def test_converted_anns_are_spike_driven_up_to_a_factor(build):
 
 
 def test_ms_resnet_is_spike_driven_but_for_the_convolutions_on_its_shortcuts():
-    found = audited(firing(ms_resnet.MSResNet(T=2, **STAGES)))
+    found = audited(firing(MSResNet('nano', T=2)))
     assert {layer.name for layer in found.layers if layer.verdict == 'real'} == {
         'layer2.0.downsample.0', 'layer3.0.downsample.0'}
     assert not found.findings

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from spikemm.layers import Downsample
 from spikemm.layers.shortcut import Shortcut
 from spikemm.models import convert_state_dict, reparameterize
-from spikemm.models.backbones import MetaSpikeFormer, SpikeDrivenTransformer
+from spikemm.models.backbones import (
+    AttMSResNet, EMSResNet, MetaSpikeFormer, MSResNet, SEWResNet, SpikeDrivenTransformer, Spikformer, SpikformerV2,
+)
 
 # One row a backbone and option; a new backbone adds one.
 BACKBONES = {
@@ -32,9 +34,19 @@ BACKBONES = {
     'all transformer': (MetaSpikeFormer, dict(arch=dict(preset='nano', blocks=('transformer',) * 4))),
     'sdt v1': (SpikeDrivenTransformer, dict(arch='nano')),
     'sdt v1 dvs': (SpikeDrivenTransformer, dict(arch=dict(preset='nano', pooled_attention=True))),
+    'spikformer': (Spikformer, dict(arch='nano')),
+    'spikformer v2': (SpikformerV2, dict(arch='nano')),
+    'sew resnet': (SEWResNet, dict(arch='nano')),
+    'sew resnet iand': (SEWResNet, dict(arch='nano', connect='iand')),
+    'sew bottleneck': (SEWResNet, dict(arch=dict(preset='nano', bottleneck=True))),
+    'ms resnet': (MSResNet, dict(arch='nano')),
+    'att ms resnet': (AttMSResNet, dict(arch='nano')),
+    'ems resnet': (EMSResNet, dict(arch='nano')),
+    'ems concat': (EMSResNet, dict(arch='nano', shortcut='concat')),
 }
 every_backbone = pytest.mark.parametrize('name', BACKBONES)
-few_backbones = pytest.mark.parametrize('name', ['nano', 'sdsa4', 'vanilla', 'plif'])
+few_backbones = pytest.mark.parametrize('name', [
+    'nano', 'sdsa4', 'vanilla', 'plif', 'sdt v1', 'spikformer', 'spikformer v2', 'sew resnet', 'ms resnet', 'ems concat'])
 STAGES = range(4)
 
 

@@ -94,14 +94,15 @@ def test_an_ann_multiplies_and_has_no_time_steps(tmp_path):
 
 def test_regions_of_a_detector_are_as_many_as_there_may_be(tmp_path):
     path = TOOLS.parent / 'configs/mask_rcnn/mask-rcnn_sdtv2-nano_t1_1xb8-1e_digit-scenes.py'
-    (tmp_path / 'more.py').write_text(f"""_base_ = {str(path)!r}
-model = dict(test_cfg=dict(rpn=dict(max_per_img=1001), rcnn=dict(max_per_img=101)))""")
-    head = Config.fromfile(path).model.roi_head
+    model = Config.fromfile(path).model
+    rpn, rcnn = (model.test_cfg[part].max_per_img + 1 for part in ('rpn', 'rcnn'))
+    more = f'dict(rpn=dict(max_per_img={rpn}), rcnn=dict(max_per_img={rcnn}))'
+    (tmp_path / 'more.py').write_text(f'_base_ = {str(path)!r}\nmodel = dict(test_cfg={more})')
     before, after = (ZOO['figures_of'](p)['FLOPs'] for p in (path, tmp_path / 'more.py'))
-    classes, wide, box, mask = head.bbox_head.num_classes, head.bbox_head.fc_out_channels, head.bbox_head, head.mask_head
-    of_box = box.in_channels * 49 * wide + wide * wide + wide * (classes + 1) + wide * 4 * classes
-    width = mask.conv_out_channels
-    of_mask = 196 * 9 * width * (mask.in_channels + (mask.num_convs - 1) * width) + 784 * width * (width + classes)
+    box, mask = model.roi_head.bbox_head, model.roi_head.mask_head
+    wide, width = box.fc_out_channels, mask.conv_out_channels
+    of_box = box.in_channels * 49 * wide + wide * wide + wide * (box.num_classes + 1) + wide * 4  # class-agnostic
+    of_mask = 196 * 9 * width * (mask.in_channels + (mask.num_convs - 1) * width) + 784 * width * (width + 1)
     assert after - before == of_box + of_mask
 
 
@@ -151,8 +152,7 @@ def test_a_check_finds_a_table_that_was_written_by_hand(zoo):
 def test_a_model_without_config_and_a_config_without_model_are_named(zoo):
     (zoo.parent / 'tiny.py').rename(zoo.parent / 'small.py')
     assert update(zoo) == [
-        'tiny: there is no config configs/tiny/tiny.py', 'configs/tiny/small.py: no model in tiny/metafile.yml has this '
-        'config']
+        'tiny: there is no config configs/tiny/tiny.py', 'configs/tiny/small.py: no model in tiny/metafile.yml has it']
 
 
 def test_a_model_that_cannot_be_built_is_named_with_the_reason(zoo, monkeypatch):

@@ -7,12 +7,11 @@ Ours are those of the configs after ``reparameterize(model, 'fast')``; SpikingJe
 backend 'torch' and are reset before every call. Rounds are those of benchmark.py: a ratio is the median of the rounds'
 ratios, with the smallest and largest, and below 1 ours is faster. Weights are random, with norms that let neurons fire.
 
-Models are alike if they have the same weights but for biases and norms; the parameters of both are printed, and where the
-weights are others, the table says so: such a ratio compares two networks, not two builds of one.
+Of both the parameters are printed, and whether the models have as many weights, biases and norms apart (of which some
+are redundant, or their layers joined): if not, the ratio compares two networks and not two builds of one.
 """
 
 import argparse
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +81,9 @@ def ours(pair: Pair, T: int) -> nn.Module:
         return MODELS.build(cfg)
 
 
-def weights_of(net: nn.Module) -> Counter[int]:
-    """Sizes of the weights; a layer may be written as a convolution of one dimension or two."""
-    return Counter(p.numel() for p in net.parameters() if p.ndim > 1)
+def weights_of(net: nn.Module) -> int:
+    """Number of weights, without biases and norms."""
+    return sum(p.numel() for p in net.parameters() if p.ndim > 1)
 
 
 def compared(name: str, T: int, args: argparse.Namespace) -> str:
@@ -92,7 +91,7 @@ def compared(name: str, T: int, args: argparse.Namespace) -> str:
     torch.manual_seed(0)
     pair = PAIRS[name]
     nets = {'ours': ours(pair, T), 'theirs': Theirs(pair.theirs(T, args.size), T)}
-    alike = 'the same' if weights_of(nets['ours']) == weights_of(nets['theirs']) else '**others**'
+    alike = 'as many' if weights_of(nets['ours']) == weights_of(nets['theirs']) else '**other models**'
     parameters = [f'{sum(p.numel() for p in net.parameters()) / 1e6:.3f}' for net in nets.values()]
     x = torch.randn(args.batch_size, 3, args.size, args.size, device=args.device)
     nets = {key: let_fire(net).to(args.device).eval() for key, net in nets.items()}

@@ -13,7 +13,8 @@
 - ``MACs`` and ``ACs``, which share out the operations of the network that would run: folded as by
   tools/analysis_tools/energy.py, so RepConv is one dense convolution and the sum is not ``FLOPs``. ACs are the
   accumulates if every neuron fired at every step: those of layers that read spikes or sums of spikes (once), and
-  products in which one side is spikes. MACs are those of layers that read anything else: the data, potentials, means of spikes.
+  products in which one side is spikes. MACs are those of layers that read anything else: the data, potentials, means
+  of spikes.
 
 A layer is judged by what its input was made of, never by numbers: models are built on the meta device and have none.
 Of two-stage detectors every region that the RPN may propose is counted in the box heads, and every one that may be
@@ -37,7 +38,7 @@ import yaml
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from spikemm.analysis import OperationCounter
 from spikemm.analysis.inputs import build_model, config_shape, random_batch
@@ -66,7 +67,7 @@ def figures_of(path: Path) -> dict[str, int]:
     if 'teacher' in cfg.model:
         cfg.model.teacher.pretrained = False  # it would be downloaded
     with DefaultScope.overwrite_default_scope(scope), torch.no_grad():
-        with torch.device('meta'):
+        with torch.device('meta'), _RealRates():
             model = build_model(cfg).to('meta')
         data = model.data_preprocessor(random_batch(scope, config_shape(cfg)), training=False)
         figures = {'Parameters': sum(p.numel() for p in model.parameters())}
@@ -77,6 +78,14 @@ def figures_of(path: Path) -> dict[str, int]:
         macs = sum(dense[name] for name, reads in _reads(run, data) if any(map(_multiplies, reads)))
         figures |= {'MACs': macs, 'ACs': sum(dense.values()) - macs}
     return figures if T is None else {'T': T, **figures}
+
+
+class _RealRates(TorchFunctionMode):
+    """Keeps the rates of drop path, which models read one by one, off the meta device."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        on_cpu = {'device': 'cpu'} if func is torch.linspace else {}
+        return func(*args, **on_cpu, **(kwargs or {}))
 
 
 def _count(model: BaseModel, data: dict) -> tuple[dict[str, int], int | None]:
@@ -165,7 +174,7 @@ def wrong_configs(meta: dict, folder: Path, root: Path) -> list[str]:
     there = {path.relative_to(root).as_posix() for path in folder.rglob('*.py')}
     lines = [f'{model["Name"]}: there is no config {model["Config"]}'
              for model in meta['Models'] if model['Config'] not in there]
-    return lines + [f'{path}: no model in {folder.name}/metafile.yml has this config' for path in sorted(there - listed)]
+    return lines + [f'{path}: no model in {folder.name}/metafile.yml has it' for path in sorted(there - listed)]
 
 
 def wrong_results(meta: dict) -> list[str]:

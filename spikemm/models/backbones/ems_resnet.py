@@ -1,4 +1,4 @@
-"""EMS-ResNet, the backbone of EMS-YOLO: a residual network whose convolutions all read spikes."""
+"""EMS-ResNet, the backbone of EMS-YOLO, and its blocks: a residual network whose convolutions all read spikes."""
 
 from dataclasses import dataclass
 
@@ -65,6 +65,38 @@ class ConcatProjection(nn.Module):
         return self.pool(torch.cat((self.conv(self.neuron(x)), x), dim=2))
 
 
+def ems_block(
+    in_channels: int,
+    out_channels: int,
+    neuron: dict,
+    *,
+    stride: int = 1,
+    kernel_size: int = 3,
+    hidden_channels: int | None = None,
+    shortcut: str = 'maxpool',
+    drop_path: float = 0.0,
+) -> MembraneShortcut:
+    """A residual block of EMS-YOLO; where neither width nor size change, its shortcut is the identity.
+
+    Args:
+        in_channels: Channels of the input ``[T, B, C, H, W]``, membrane potentials.
+        out_channels: Channels of the output, membrane potentials.
+        neuron: Config of every neuron.
+        stride: Stride of the residual branch's first convolution, and of the shortcut's pooling.
+        kernel_size: Kernel of the residual branch's convolutions, odd.
+        hidden_channels: Channels between them, by default those of the output.
+        shortcut: 'maxpool' or, used only where channels are added, 'concat'.
+        drop_path: Probability that a sample skips the residual branch in training.
+    """
+    branch = ResidualBranch(
+        in_channels, out_channels, neuron, stride=stride, kernel_size=kernel_size, hidden_channels=hidden_channels)
+    if stride == 1 and in_channels == out_channels:
+        return MembraneShortcut(branch, neuron, drop_path=drop_path)
+    kind = ConcatProjection if shortcut == 'concat' and in_channels < out_channels else PoolProjection
+    projection = kind(in_channels, out_channels, neuron, stride=stride)
+    return ProjectionShortcut(branch, neuron, projection, drop_path=drop_path)
+
+
 @MODELS.register_module()
 class EMSResNet(MSResNet):
     """EMS-ResNet of `Deep Directly-Trained Spiking Neural Networks for Object Detection
@@ -102,10 +134,5 @@ class EMSResNet(MSResNet):
         super().__init__(arch, residual_init=residual_init, **kwargs)
 
     def build_block(self, in_channels: int, i: int, stride: int, drop_path: float) -> MembraneShortcut:
-        width = self.arch.channels[i]
-        branch = ResidualBranch(in_channels, width, self.neuron, stride=stride, attention=None)
-        if stride == 1 and in_channels == width:
-            return MembraneShortcut(branch, self.neuron, drop_path=drop_path)
-        kind = ConcatProjection if self.shortcut == 'concat' and in_channels < width else PoolProjection
-        projection = kind(in_channels, width, self.neuron, stride=stride)
-        return ProjectionShortcut(branch, self.neuron, projection, drop_path=drop_path)
+        return ems_block(
+            in_channels, self.arch.channels[i], self.neuron, stride=stride, shortcut=self.shortcut, drop_path=drop_path)

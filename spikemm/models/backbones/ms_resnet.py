@@ -84,23 +84,34 @@ class Stem(nn.Module):
 
 
 class ResidualBranch(nn.Module):
-    """Two 3x3 convolutions with norms and a neuron between them; the shortcut owns the neuron in front.
+    """Two convolutions with norms and a neuron between them; the shortcut owns the neuron in front.
 
     Args:
         in_channels: Channels of the input ``[T, B, C, H, W]``, spikes.
         out_channels: Channels of the output, membrane potentials.
         neuron: Config of the neuron.
         stride: Stride of the first convolution.
+        kernel_size: Kernel of both convolutions, odd.
+        hidden_channels: Channels between them, by default those of the output.
         attention: Layer behind the second norm.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, neuron: dict, *, stride: int, attention: nn.Module | None
+        self,
+        in_channels: int,
+        out_channels: int,
+        neuron: dict,
+        *,
+        stride: int = 1,
+        kernel_size: int = 3,
+        hidden_channels: int | None = None,
+        attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.conv1 = ConvBN(in_channels, out_channels, 3, stride=stride)
+        hidden_channels = out_channels if hidden_channels is None else hidden_channels
+        self.conv1 = ConvBN(in_channels, hidden_channels, kernel_size, stride=stride)
         self.neuron = build_neuron(neuron)
-        self.conv2 = ConvBN(out_channels, out_channels, 3)
+        self.conv2 = ConvBN(hidden_channels, out_channels, kernel_size)
         self.attention = attention
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,6 +135,15 @@ class ProjectionShortcut(MembraneShortcut):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.projection(x) + self.keep(self.branch(self.neuron(x)), rescale=True)
+
+
+def init_norms(net: nn.Module, neuron: dict, residual_init: float) -> None:
+    """Start the norms of ``net`` at the neuron's threshold, the last of every residual branch at ``residual_init``."""
+    start = neuron.get('v_threshold', 1.0)
+    for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
+        nn.init.constant_(norm.weight, start)
+    for branch in (m for m in net.modules() if isinstance(m, ResidualBranch)):
+        nn.init.constant_(branch.conv2.bn.weight, residual_init)
 
 
 @MODELS.register_module()
@@ -168,7 +188,7 @@ class MSResNet(SpikingBackbone):
         if not 0.0 <= drop_path_rate < 1.0:
             raise ValueError(f'drop_path_rate must be in [0, 1), but got {drop_path_rate!r}.')
         self.arch = arch = self.resolve(arch)
-        self.neuron, self.residual_init = neuron, residual_init
+        self.neuron = neuron
         self.stages = nn.ModuleList()
         width, built, steps = arch.channels[0], 0, max(sum(arch.depths) - 1, 1)
         for i, depth in enumerate(arch.depths):
@@ -181,7 +201,7 @@ class MSResNet(SpikingBackbone):
             width, built = arch.channels[i], built + depth
         self.stage_channels = tuple(arch.channels)
         self.stage_strides = tuple(arch.stem_stride * math.prod(arch.strides[: i + 1]) for i in range(len(arch.depths)))
-        self._init_norms()
+        init_norms(self, neuron, residual_init)
         self.finish()
 
     def build_block(self, in_channels: int, i: int, stride: int, drop_path: float) -> MembraneShortcut:
@@ -201,14 +221,6 @@ class MSResNet(SpikingBackbone):
     def build_attention(self, channels: int) -> nn.Module | None:
         """What a residual branch ends with, behind its last norm."""
         return None
-
-    def _init_norms(self) -> None:
-        start = self.neuron.get('v_threshold', 1.0)
-        for norm in (m for m in self.modules() if isinstance(m, nn.BatchNorm2d)):
-            nn.init.constant_(norm.weight, start)
-        for branch in (m for m in self.modules() if isinstance(m, ResidualBranch)):
-            nn.init.constant_(branch.conv2.bn.weight, self.residual_init)
-
 
 @MODELS.register_module()
 class AttMSResNet(MSResNet):

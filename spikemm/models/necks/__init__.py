@@ -1,3 +1,4 @@
+from .ems_neck import EMSNeck
 from .spike_fpn import SpikeFPN
 
-__all__ = ['SpikeFPN']
+__all__ = ['EMSNeck', 'SpikeFPN']
