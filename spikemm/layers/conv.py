@@ -1,11 +1,24 @@
 """Convolution and batch norm over a spike sequence."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikemm.ops.depthwise import depthwise_conv2d
 
 from .fire import norm_fire
 from .time import over_time, repeat_over_time
+
+
+class StridedPointwiseConv(nn.Conv2d):
+    """1x1 convolution with a stride: it drops what the stride skips, then convolves the rest.
+
+    The same sums as of torch's, whose backward on CPU (oneDNN, torch 2.11) writes beyond its memory for fewer than 16
+    channels that are stored together, and crashes the process sooner or later.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.stride
+        return F.conv2d(x[..., ::rows, ::columns], self.weight, self.bias)
 
 
 class ConvBN(nn.Module):
@@ -23,7 +36,8 @@ class ConvBN(nn.Module):
         self, in_channels: int, out_channels: int, kernel_size: int = 1, *, stride: int = 1, bias: bool = False
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, (kernel_size - 1) // 2, bias=bias)
+        kind = StridedPointwiseConv if kernel_size == 1 and stride > 1 else nn.Conv2d
+        self.conv = kind(in_channels, out_channels, kernel_size, stride, (kernel_size - 1) // 2, bias=bias)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor, neuron: nn.Module | None = None) -> Tensor:

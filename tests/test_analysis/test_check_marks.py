@@ -27,7 +27,13 @@ from spikemm.analysis.audit import audit
 from spikemm.analysis.inputs import build_model, random_batch
 from spikemm.models import reparameterize
 from spikemm.models.backbones import (
-    AttMSResNet, EMSResNet, MSResNet, SEWResNet, SpikeDrivenTransformer, Spikformer, SpikformerV2,
+    AttMSResNet,
+    EMSResNet,
+    MSResNet,
+    SEWResNet,
+    SpikeDrivenTransformer,
+    Spikformer,
+    SpikformerV2,
 )
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -96,8 +102,8 @@ def vgg():
     (lambda: SEWResNet('nano', T=2, connect='iand'), IMAGE, 'spike-driven'),
     (lambda: multi_step(spiking_resnet.spiking_resnet18(**IF)), CLIP, 'spike-driven'),  # vanilla shortcuts
 ], ids=[
-    'SEW-Res-SNN', 'Att-MS-Res-SNN', 'ResNet', 'ViT', 'SpikFormer', 'SpikFormer V2', 'Spike-driven Transformer', '3D CNN',
-    'video transformer', 'PVT', 'EMS-Res-SNN', 'DeepLab-V3', 'SEW with AND', 'SEW with IAND', 'VS-Res-SNN'])
+    'SEW-Res-SNN', 'Att-MS-Res-SNN', 'ResNet', 'ViT', 'SpikFormer', 'SpikFormer V2', 'Spike-driven Transformer',
+    '3D CNN', 'video transformer', 'PVT', 'EMS-Res-SNN', 'DeepLab-V3', 'SEW with AND', 'SEW with IAND', 'VS-Res-SNN'])
 def test_check_mark(build, shape, verdict):
     torch.manual_seed(0)
     found = audited(firing(build()), shape)

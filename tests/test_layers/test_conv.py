@@ -1,11 +1,15 @@
 """Convolutions over time: steps do not mix, and a still image is computed once."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
 from test_rep_conv import random_
+from torch import nn
 
 from spikemm.layers import ConvBN, Downsample, SepConv, SpikingMLP, over_time, to_sequence
 from spikemm.layers.conv import DepthwiseConv
@@ -151,3 +155,25 @@ def test_an_image_becomes_a_sequence_and_a_sequence_stays():
     assert to_sequence(spikes(), 7).shape == spikes().shape
     with pytest.raises(ValueError, match=r'x must be \[B, C, H, W\] or \[T, B, C, H, W\], but got shape \(3, 4\)'):
         to_sequence(torch.zeros(3, 4), 2)
+
+
+def test_a_strided_pointwise_convolution_is_that_of_torch():
+    torch.manual_seed(0)
+    ours, x = ConvBN(8, 16, stride=2, bias=True).conv, torch.randn(2, 8, 7, 6, requires_grad=True)
+    theirs = nn.Conv2d(8, 16, 1, 2)
+    theirs.load_state_dict(ours.state_dict())
+    for conv in (ours, theirs):
+        conv(x).square().sum().backward()
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)
+    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad)
+
+
+def test_narrow_strided_pointwise_convolutions_do_not_damage_memory():
+    code = (
+        'import torch; from spikemm.layers import ConvBN; conv = ConvBN(8, 16, stride=2)\n'
+        'for _ in range(10):\n'
+        '    x = torch.randn(2, 8, 64, 64).contiguous(memory_format=torch.channels_last).requires_grad_()\n'
+        '    conv.conv(x).sum().backward()\n')
+    done = subprocess.run([sys.executable, '-c', code], env={**os.environ, 'MALLOC_CHECK_': '3'}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

@@ -14,7 +14,14 @@ from spikemm.layers import Downsample
 from spikemm.layers.shortcut import Shortcut
 from spikemm.models import convert_state_dict, reparameterize
 from spikemm.models.backbones import (
-    AttMSResNet, EMSResNet, MetaSpikeFormer, MSResNet, SEWResNet, SpikeDrivenTransformer, Spikformer, SpikformerV2,
+    AttMSResNet,
+    EMSResNet,
+    MetaSpikeFormer,
+    MSResNet,
+    SEWResNet,
+    SpikeDrivenTransformer,
+    Spikformer,
+    SpikformerV2,
 )
 
 # One row a backbone and option; a new backbone adds one.
@@ -46,7 +53,8 @@ BACKBONES = {
 }
 every_backbone = pytest.mark.parametrize('name', BACKBONES)
 few_backbones = pytest.mark.parametrize('name', [
-    'nano', 'sdsa4', 'vanilla', 'plif', 'sdt v1', 'spikformer', 'spikformer v2', 'sew resnet', 'ms resnet', 'ems concat'])
+    'nano', 'sdsa4', 'vanilla', 'plif', 'sdt v1', 'spikformer', 'spikformer v2', 'sew resnet', 'ms resnet',
+    'ems concat'])
 STAGES = range(4)
 
 
