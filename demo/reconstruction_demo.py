@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 from torch import nn
@@ -26,7 +26,7 @@ def read_images(paths: Sequence[str], side: int, preprocessor: nn.Module) -> tor
     ]
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         samples = [Compose(steps)(dict(img_path=path)) for path in paths]
-    return preprocessor(pseudo_collate(samples))['inputs']
+    return preprocessor(default_collate(samples))['inputs']
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import DATASETS
 
@@ -97,7 +97,8 @@ def random_batch(scope: str, shape: tuple[int, ...], number: int = 1, seed: int 
     """
     generator = torch.Generator().manual_seed(seed)
     high = 256 if len(shape) == 3 else 2
-    return pseudo_collate([
+    collate = default_collate if scope == 'mmpretrain' else pseudo_collate  # as their data loaders do
+    return collate([
         {'inputs': torch.randint(0, high, shape, dtype=torch.uint8, generator=generator),
          'data_samples': data_sample(scope, shape)} for _ in range(number)])
 

@@ -12,6 +12,8 @@ The gradient of ``s`` is the surrogate function's derivative at ``h - v_threshol
 ``decay_input`` is the integrate-and-fire neuron.
 """
 
+import math
+
 import torch
 from spikingjelly.activation_based import functional, surrogate
 from torch import Tensor
@@ -43,7 +45,11 @@ def lif(
         return _LIFOnCPU.apply(x, v, rule, on_cpu, keep_state)
     if v is None:
         v = torch.full_like(x[0], rule.v_reset or 0.0, dtype=torch.promote_types(x.dtype, torch.float32))
-    spikes, v, _ = functional.lif_multi_step(x, v, *rule[:1], rule.decay_input, *rule[1:3], surrogate_function, rule[4])
+    rest = rule.v_threshold, rule.v_reset, surrogate_function, rule.detach_reset
+    if math.isinf(rule.tau):  # which lif_multi_step refuses
+        spikes, v, _ = functional.if_multi_step(x, v, *rest)
+    else:
+        spikes, v, _ = functional.lif_multi_step(x, v, rule.tau, rule.decay_input, *rest)
     return spikes, v if keep_state else None
 
 

@@ -121,7 +121,7 @@ def test_converted_anns_are_spike_driven_up_to_a_factor(build):
 def test_ms_resnet_is_spike_driven_but_for_the_convolutions_on_its_shortcuts():
     found = audited(firing(MSResNet('nano', T=2)))
     assert {layer.name for layer in found.layers if layer.verdict == 'real'} == {
-        'layer2.0.downsample.0', 'layer3.0.downsample.0'}
+        f'stages.{i}.0.projection.conv.conv' for i in (1, 2, 3)}
     assert not found.findings
 
 

@@ -448,10 +448,9 @@ def reference(golden, name: str, **options) -> tuple[ImageClassifier, dict[str, 
     tensors, meta = golden(name)
     stem, *_, last = [meta['embed_dim'][0] // 2, *meta['embed_dim']]
     arch = dict(embed_dims=(stem, *meta['embed_dim']), num_heads=meta['num_heads'])
-    head = 'spikemm.SpikeDistillClsHead' if '_kd_' in name else 'spikemm.SpikeLinearClsHead'
     model = ImageClassifier(
         backbone=dict(type='spikemm.MetaSpikeFormer', arch=arch, T=meta['T'], out_indices=range(5), **options),
-        head=dict(type=head, num_classes=meta['num_classes'], in_channels=last))
+        head=dict(type='spikemm.SpikeLinearClsHead', num_classes=meta['num_classes'], in_channels=last))
     published = {k.removeprefix('state.'): v for k, v in tensors.items() if k.startswith('state.')}
     model.load_state_dict(convert_state_dict('sdt-v2', published), strict=True)
     return model.eval(), tensors
@@ -482,7 +481,7 @@ def watched(model: ImageClassifier) -> dict[str, Tensor]:
     return seen
 
 
-GOLDEN = ['sdt_v2_T1', 'sdt_v2_T2', 'sdt_v2_kd_T2', 'sdt_v2_train_T2']
+GOLDEN = ['sdt_v2_T1', 'sdt_v2_T2', 'sdt_v2_train_T2']
 
 
 @pytest.mark.parametrize('name', GOLDEN[:3])
@@ -494,8 +493,6 @@ def test_every_feature_is_that_of_the_reference(golden, name):
     spikes = model.head.pre_logits(outs)
     seen |= dict(zip(('stage1_1', 'stage1_2', 'stage2', 'stage3', 'stage4'), outs, strict=True))
     seen['head_per_step'] = model.head.fc(spikes)
-    if '_kd_' in name:
-        seen['head_kd_per_step'] = model.head.fc_kd(spikes)
     features = {k.removeprefix('feat.'): v for k, v in expected.items() if k.startswith('feat.')}
     assert set(features) == set(seen)
     for key, value in features.items():

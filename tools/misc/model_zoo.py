@@ -85,7 +85,7 @@ class _RealRates(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         on_cpu = {'device': 'cpu'} if func is torch.linspace else {}
-        return func(*args, **on_cpu, **(kwargs or {}))
+        return func(*args, **{**(kwargs or {}), **on_cpu})
 
 
 def _count(model: BaseModel, data: dict) -> tuple[dict[str, int], int | None]:

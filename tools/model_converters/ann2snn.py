@@ -22,7 +22,7 @@ from spikemm import __version__
 from spikemm.analysis.inputs import build_model, innermost
 from spikemm.engine.checkpoint import load_file
 from spikemm.engine.hooks.strict_load_hook import find_misfits
-from spikemm.models.backbones.converted import convert_ann
+from spikemm.models.backbones.converted import IF, convert_ann
 
 QUANTILE_LIMIT = 2**24  # values that torch.quantile takes
 
@@ -95,7 +95,7 @@ def convert(config: str, checkpoint: str, dst: Path, mode: str | float, batches:
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         model, meta = load_ann(cfg, checkpoint)
         images = calibration_images(model, calibration_batches(cfg, batches))
-        net = convert_ann(model.backbone, images, mode=mode, neuron=cfg.model.backbone.get('neuron', dict(type='IF')))
+        net = convert_ann(model.backbone, images, mode=mode, neuron=cfg.model.backbone.get('neuron', IF))
         spiking = build_model(cfg)
     state = {key: value for key, value in model.state_dict().items() if not key.startswith('backbone.')}
     state |= {f'backbone.net.{key}': value for key, value in net.state_dict().items()}

@@ -1,4 +1,5 @@
-# ImageNet-1K with crops and flips only, for the classic recipes of ResNet and VGG.
+# ImageNet-1K with crops and flips only, scaled by Pillow: the augmentation of SEW-ResNet, and of the classic recipes of
+# ResNet and VGG.
 data_preprocessor = dict(
     num_classes=1000,
     mean=[123.675, 116.28, 103.53],
@@ -7,13 +8,13 @@ data_preprocessor = dict(
 
 train_pipeline = [
     dict(type='spikemm.LoadImage', on_error='skip'),
-    dict(type='RandomResizedCrop', scale=224),
+    dict(type='RandomResizedCrop', scale=224, backend='pillow'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='spikemm.LoadImage'),
-    dict(type='ResizeEdge', scale=256, edge='short'),
+    dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]

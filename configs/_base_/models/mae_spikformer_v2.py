@@ -1,5 +1,5 @@
-# Masked pre-training of Spikformer V2: a spiking encoder sees a quarter of the patches, a small ViT predicts the pixels
-# of the others. The decoder is that of the released large model of Spike-driven Transformer V3 (4 blocks of 256).
+# Masked pre-training of Spikformer V2: a spiking encoder sees half of the patches, a small ViT predicts the pixels of the
+# others. Ratio and decoder (4 blocks of 256) are those of the released large model of Spike-driven Transformer V3.
 neuron = dict(type='LIF', tau=2.0)
 
 model = dict(
@@ -8,7 +8,7 @@ model = dict(
         type='spikemm.MaskedSpikformerV2',
         arch=dict(preset='8-384'),
         T=1,
-        mask_ratio=0.75,
+        mask_ratio=0.5,
         neuron=neuron),
     neck=dict(
         type='spikemm.SpikeMAEDecoder',

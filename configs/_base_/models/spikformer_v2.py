@@ -12,5 +12,6 @@ model = dict(
         num_classes=1000,
         in_channels=384,
         neuron=neuron,
+        fire_first=True,  # the linear layer reads firing rates
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
         topk=(1, 5)))

@@ -222,6 +222,7 @@ class MSResNet(SpikingBackbone):
         """What a residual branch ends with, behind its last norm."""
         return None
 
+
 @MODELS.register_module()
 class AttMSResNet(MSResNet):
     """Att-MS-ResNet of `Attention Spiking Neural Networks <https://arxiv.org/abs/2209.13929>`_: MS-ResNet whose
