@@ -41,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with one_line_errors(parser):
         cfg = Config.fromfile(args.config)
-        if cfg.model.type != 'MAE':
-            raise ValueError(f'config must be of a model of type MAE, but {args.config} has a {cfg.model.type}.')
+        kind = cfg.get('model', {}).get('type')
+        if kind != 'MAE':
+            raise ValueError(f'config must be of a model of type MAE, but that of {args.config} is {kind!r}.')
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             model = build_model(cfg)
         load_checkpoint(model, args.checkpoint, map_location='cpu', strict=True)

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from small_nets import firing, strengthen, tensor
@@ -70,6 +71,19 @@ def test_norms_count_visible_positions_only():
     torch.testing.assert_close(norm.running_var, values.var(0))
 
 
+def test_nothing_is_where_a_patch_is_masked():
+    net, x, seen = encoder().eval(), images(), []
+    for _, block, *_ in net.stages:
+        for neuron in (block.neuron, block.branch.neuron):
+            neuron.register_forward_pre_hook(lambda module, args: seen.append(args[0][0]))
+    _, mask, _ = net(x)
+    assert len(seen) == 8
+    for potentials in seen:
+        stride = 32 // potentials.shape[-1]
+        occupied = potentials.any(1, keepdim=True)
+        assert torch.equal(occupied, ~pixels(mask)[..., ::stride, ::stride])
+
+
 def test_blocks_get_the_visible_tokens_and_no_others():
     net, shapes = encoder(T=2).eval(), []
     net.stages[3][2].register_forward_hook(lambda module, args, out: shapes.append(args[0].shape))
@@ -117,7 +131,21 @@ def test_its_weights_are_those_of_the_backbone():
     assert torch.equal(plain.eval()(x)[0], net.eval()(x, mask=None)[0])
 
 
-def test_recomputed_blocks_have_the_same_gradients():
+def test_fine_tuning_starts_from_the_pre_trained_encoder(tmp_path):
+    pretrained = mae()
+    strengthen(pretrained.backbone)
+    torch.save(dict(state_dict=pretrained.state_dict()), tmp_path / 'mae.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'mae.pth'), prefix='backbone.')
+    net = ImageClassifier(
+        backbone=dict(type='spikemm.SpikformerV2', arch=ARCH, T=4, residual_init=0.2, init_cfg=init_cfg),
+        head=dict(type='spikemm.SpikeLinearClsHead', num_classes=10, in_channels=32))
+    net.init_weights()
+    ours, theirs = net.backbone.state_dict(), pretrained.backbone.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_recomputed_blocks_have_the_same_gradients_and_statistics():
     net, x = encoder().train(), images()
     other = copy.deepcopy(net)
     other.with_cp = True
@@ -125,6 +153,18 @@ def test_recomputed_blocks_have_the_same_gradients():
         (masked(each, x)[0] * torch.linspace(-1, 1, 32)).square().sum().backward()
     for p, q in zip(net.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad)
+    for p, q in zip(net.buffers(), other.buffers(), strict=True):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize('block', [(0, 1), (3, 2)])
+def test_blocks_of_stem_and_transformer_are_recomputed(block):
+    net, calls = encoder(with_cp=True).train(), []
+    stage, entry = block
+    branch = net.stages[stage][entry] if stage == 0 else net.stages[stage][entry][1]
+    branch.neuron.register_forward_hook(lambda module, args, out: calls.append(out))
+    net(images())[0].sum().backward()
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize('shape', [(2, 3, 30, 32), (2, 3, 32, 31)])
@@ -174,6 +214,19 @@ def test_every_parameter_learns():
     strengthen(model.backbone)
     masked(lambda x: model.loss(x, [])['loss'], images()).backward()
     assert [name for name, p in model.named_parameters() if p.requires_grad and not p.grad.abs().sum() > 0] == []
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_it_learns_in_mixed_precision(dtype):
+    model, x = mae(T=2, drop_path_rate=0.1).train(), images()
+    strengthen(model.backbone)
+    full = masked(lambda x: model.loss(x, [])['loss'], x)
+    with torch.autocast('cpu', dtype):
+        assert model.backbone(x)[0].dtype == dtype
+        loss = masked(lambda x: model.loss(x, [])['loss'], x)
+    loss.backward()
+    assert loss.item() == pytest.approx(full.item(), rel=0.02) and loss.item() != full.item()
+    assert all(p.grad.isfinite().all() and p.grad.any() for p in model.parameters() if p.requires_grad)
 
 
 def test_the_decoder_sees_where_a_token_is():

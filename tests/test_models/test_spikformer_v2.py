@@ -1,7 +1,10 @@
 """Spikformer V2: sizes, the stem, what its layers read, and layer-wise decay."""
 
+import re
+
 import pytest
 import torch
+from mmpretrain.engine.optimizers import LearningRateDecayOptimWrapperConstructor
 from mmpretrain.models.classifiers import ImageClassifier
 from small_nets import firing, inputs_of_weight_layers, strengthen, tensor
 from torch import nn
@@ -71,9 +74,27 @@ def test_layers_have_depths_for_the_decay_of_the_learning_rate(name, depth):
     assert SpikformerV2('nano').get_layer_depth(name, 'backbone.') == (depth, 4)
 
 
+def test_deeper_layers_learn_faster_by_layer_decay():
+    net = ImageClassifier(
+        backbone=dict(type='spikemm.SpikformerV2', arch='nano'),
+        head=dict(type='spikemm.SpikeLinearClsHead', num_classes=10, in_channels=96))
+    build = LearningRateDecayOptimWrapperConstructor(
+        dict(optimizer=dict(type='AdamW', lr=8.0, weight_decay=0.1)), dict(layer_decay_rate=0.5, flat_decay_mult=0.0))
+    groups = build(net).optimizer.param_groups
+    rates = {group['param_name']: group['lr'] for group in groups}
+    assert set(rates) == {name for name, _ in net.named_parameters()}
+    expected = {r'backbone\.stages\.([0-2]|3\.[01])\.': 1.0, r'backbone\.stages\.3\.2': 2.0,
+                r'backbone\.stages\.3\.3': 4.0, r'head\.': 8.0}
+    for pattern, rate in expected.items():
+        assert {lr for name, lr in rates.items() if re.match(pattern, name)} == {rate}
+    assert {(p.ndim > 1, group['weight_decay']) for group in groups for p in group['params']} == {
+        (True, 0.1), (False, 0.0)}
+
+
 @pytest.mark.parametrize('options, message', [
     (dict(arch=dict(preset='nano', embed_dims=60)), 'embed_dims must be divisible by 8'),
     (dict(arch=dict(preset='nano', strides=(2, 2))), 'strides must be 4'),
+    (dict(arch=dict(preset='nano', strides=(4, 2, 2, 1))), 'strides must be 4 numbers, each 1 or 2'),
     (dict(arch=dict(preset='nano', depth=0)), 'depth must be a positive number'),
     (dict(arch='8-768'), "arch must be one of .*but got '8-768'"),
     (dict(drop_path_rate=1.0), 'drop_path_rate must be in'),

@@ -293,3 +293,9 @@ def test_half_precision_on_a_gpu_fires_as_the_cpu(dtype):
     x, upstream = ((current(4, 401) * 8).round() / 8).to(dtype), current(4, 401, seed=1).to(dtype)
     spikes, gradient = run(LIF(), x.cuda(), upstream.cuda())
     assert_same((spikes.cpu(), gradient.cpu()), run(LIF(), x, upstream), tolerance=4 * torch.finfo(dtype).eps)
+
+
+def test_integrate_and_fire_runs_where_our_kernels_do_not():
+    x = torch.randn(4, 3, 5)
+    assert IF()(x.to('meta')).shape == x.shape  # SpikingJelly's operators refuse a time constant of infinity
+    assert IF()(x.double()).sum() > 0 and torch.equal(IF()(x.double()).float(), IF()(x))

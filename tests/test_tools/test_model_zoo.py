@@ -11,10 +11,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from small_nets import strengthen
 from tool_runs import TOOLS
+from torch import nn
 
 from spikemm.analysis import OperationCounter
 from spikemm.analysis.inputs import build_model, config_shape, random_batch
+from spikemm.analysis.trace import Trace, called
 from spikemm.models import reparameterize
+from spikemm.neurons import LIF
 
 ZOO = runpy.run_path(str(TOOLS / 'misc/model_zoo.py'))
 NANO = 'configs/meta_spikeformer/sdtv2-nano_t4_1xb64-8e_digit-scenes-events.py'
@@ -80,6 +83,58 @@ def test_the_figures_are_those_of_the_network_when_it_fires():
     assert (figures['T'], figures['MACs']) == (4, encoding)
     assert figures['MACs'] + figures['ACs'] == sum(layer.dense for layer in counts.layers)
     assert {layer.operand for layer in counts.layers if not layer.encoding} <= {'binary', 'scaled', 'integer'}
+
+
+class EveryReading(nn.Module):
+    """Layers named after what they read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.neuron = LIF()
+        for name in READINGS:
+            setattr(self, name, nn.Linear(8, 8))
+
+    def forward(self, x: torch.Tensor) -> None:
+        potentials = self.data(x)
+        spikes = self.neuron(potentials)
+        self.signs_of_data((x > 0).float())
+        self.potentials(potentials)
+        self.scaled_spikes(0.5 * spikes)
+        self.sums_of_spikes(spikes + self.neuron(-potentials))
+        self.means_of_spikes(spikes.mean(0))
+        self.spikes_after_a_norm(nn.functional.layer_norm(spikes, (8,)))
+        self.spikes_of_means(self.neuron(spikes.mean(1, keepdim=True)))
+        self.both_kinds(spikes)
+        self.both_kinds(potentials)
+        spikes @ potentials.transpose(-2, -1)
+        potentials @ potentials.transpose(-2, -1)
+
+
+READINGS = {
+    'data': True, 'signs_of_data': True, 'potentials': True, 'scaled_spikes': False, 'sums_of_spikes': False,
+    'means_of_spikes': True, 'spikes_after_a_norm': True, 'spikes_of_means': False, 'both_kinds': True}
+
+
+def test_what_a_layer_reads_decides_whether_it_multiplies():
+    model = EveryReading().to('meta')
+    with Trace(model) as trace:
+        model(torch.empty(4, 2, 8, device='meta'))
+    multiplies = {name: any(map(ZOO['_multiplies'], reads)) for name, reads in called(trace.reads)}
+    assert multiplies == {**READINGS, 'product_1': False, 'product_2': True}
+
+
+def test_of_masked_pre_training_the_encoder_is_counted_on_a_whole_image():
+    folder = TOOLS.parent / 'configs/spikformer_v2'
+    mae, = folder.glob('mae_spikformerv2-nano_*.py')
+    alone, = folder.glob('spikformerv2-nano_t1_*.py')
+    mae, alone = map(ZOO['figures_of'], (mae, alone))
+    assert (mae['MACs'], mae['ACs']) == (alone['MACs'] - 96 * 10, alone['ACs'])  # without the classifier
+    assert mae['Parameters'] > alone['Parameters']  # with the decoder
+
+
+@pytest.mark.parametrize('folder', ['ems_resnet', 'upernet'])
+def test_the_zoo_page_is_up_to_date(folder):
+    assert ZOO['update']([TOOLS.parent / 'configs' / folder / 'metafile.yml'], TOOLS.parent, check=True, jobs=1) == []
 
 
 def test_an_ann_multiplies_and_has_no_time_steps(tmp_path):

@@ -18,7 +18,8 @@
 
 A layer is judged by what its input was made of, never by numbers: models are built on the meta device and have none.
 Of two-stage detectors every region that the RPN may propose is counted in the box heads, and every one that may be
-detected in the mask heads; box decoding, NMS and sums of spikes (SDSA-1 and 2) are not counted.
+detected in the mask heads; box decoding, NMS and sums of spikes (SDSA-1 and 2) are not counted. Of pre-training by
+masked images only the parameters are those of encoder and decoder: the encoder alone is counted, on a whole image.
 
 Between ``<!-- zoo -->`` and ``<!-- /zoo -->`` a README has a table, written from the metafile alone. A result has its
 ``Source``; one of ``ours`` needs ``Command`` and ``Hardware``, too. ``Metadata`` may have a ``Note``.

@@ -1,5 +1,5 @@
-# Masked pre-training of Spikformer V2: a spiking encoder sees half of the patches, a small ViT predicts the pixels of the
-# others. Ratio and decoder (4 blocks of 256) are those of the released large model of Spike-driven Transformer V3.
+# Masked pre-training of Spikformer V2: a spiking encoder sees half of the patches, a small ViT predicts the pixels of
+# the others. Ratio and decoder (4 blocks of 256) are those of the released large model of Spike-driven Transformer V3.
 neuron = dict(type='LIF', tau=2.0)
 
 model = dict(

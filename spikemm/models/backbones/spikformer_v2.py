@@ -25,7 +25,7 @@ class Arch:
         depth: Blocks.
         num_heads: Heads of every block.
         mlp_ratio: Expansion of the channel mixing in stem and blocks.
-        strides: Stride of every stage of the stem.
+        strides: Stride of every stage of the stem, 1 or 2.
     """
 
     embed_dims: int
@@ -37,8 +37,8 @@ class Arch:
     def __post_init__(self) -> None:
         if self.embed_dims % 8 or self.embed_dims % self.num_heads:
             raise ValueError(f'embed_dims must be divisible by 8 and by num_heads, but got {self}.')
-        if len(self.strides) != len(STEM_WIDTHS):
-            raise ValueError(f'strides must be {len(STEM_WIDTHS)}, one a stage of the stem, but got {self.strides!r}.')
+        if len(self.strides) != len(STEM_WIDTHS) or not set(self.strides) <= {1, 2}:
+            raise ValueError(f'strides must be {len(STEM_WIDTHS)} numbers, each 1 or 2, but got {self.strides!r}.')
         if self.depth < 1:
             raise ValueError(f'depth must be a positive number of blocks, but got {self.depth!r}.')
 
@@ -49,7 +49,7 @@ class PatchEmbed(nn.Module):
     Args:
         in_channels: Channels of the input ``[T, B, C, H, W]``, or of an image ``[B, C, H, W]``.
         out_channels: Channels of the output.
-        stride: Side of a patch, in pixels of the input; zeros complete the patches at the right and the bottom.
+        stride: Side of a patch, 1 or 2 pixels of the input; zeros complete the patches at the right and the bottom.
         neuron: Neuron in front of the convolution.
     """
 

@@ -1,11 +1,12 @@
 """The encoder of Spikformer V2's masked pre-training."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from spikemm.layers import ConvBN, channels_last, mean_over_time, over_time, recompute
+from spikemm.layers import ConvBN, MembraneShortcut, channels_last, mean_over_time, over_time, recompute
 from spikemm.layers.time import repeat_over_time
 from spikemm.models.backbones import SpikformerV2
 from spikemm.registry import MODELS
@@ -87,8 +88,8 @@ class MaskedSpikformerV2(SpikformerV2):
             x = _masked(embed.conv, x if embed.neuron is None else embed.neuron(x), at)
             if still and embed.neuron is None:
                 x = repeat_over_time(x[0], self.T)
-            mixing = block.branch
-            x = x + _masked(mixing.fc2, mixing.neuron(_masked(mixing.fc1, block.neuron(x), at)), at)
+            mix = partial(_mixed, block, at)
+            x = recompute(mix, x, block) if self.with_cp and self.training else mix(x)
         x = x.permute(0, 1, 3, 4, 2).flatten(2, 3)  # [T, B, N, C]
         x = x.gather(2, visible[None, :, :, None].expand(len(x), -1, -1, x.shape[-1]))
         x = x.transpose(-2, -1).unsqueeze(-1)  # [T, B, C, N_visible, 1]
@@ -100,6 +101,12 @@ class MaskedSpikformerV2(SpikformerV2):
 def _enlarged(seen: Tensor, factor: int) -> Tensor:
     """The mask of patches ``[B, h, w]`` as one of their pixels."""
     return seen.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+
+
+def _mixed(block: MembraneShortcut, seen: Tensor, x: Tensor) -> Tensor:
+    """A block of the stem; it drops no path."""
+    mixing = block.branch
+    return x + _masked(mixing.fc2, mixing.neuron(_masked(mixing.fc1, block.neuron(x), seen)), seen)
 
 
 def _masked(layer: ConvBN, x: Tensor, seen: Tensor) -> Tensor:
