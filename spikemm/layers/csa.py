@@ -16,6 +16,8 @@ class CSA(nn.Module):
         reduction: By what the hidden layer of the channel gate is narrower; it keeps one channel at least.
     """
 
+    needs_whole_sequence = True
+
     def __init__(self, channels: int, *, reduction: int = 8) -> None:
         super().__init__()
         hidden = max(channels // reduction, 1)

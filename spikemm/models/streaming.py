@@ -49,7 +49,8 @@ def forward_with_state(module: nn.Module, x: Tensor, state: State | None = None)
     Raises:
         TypeError: A neuron keeps its state to itself.
         ValueError: The state is that of another module, batch, size or device; or activations would be recomputed in
-            the backward (``with_cp``), where the state is gone.
+            the backward (``with_cp``), where the state is gone; or a layer reads the whole sequence
+            (``needs_whole_sequence``).
     """
     _check(module)
     start, end = state or {}, {}
@@ -66,6 +67,8 @@ def _check(module: nn.Module) -> None:
     for name, m in module.named_modules():
         if isinstance(m, MemoryModule) and not isinstance(m, StatelessMixin):
             raise TypeError(f'{name!r} must be a neuron of spikemm, but got {type(m).__name__}, which hides its state.')
+        if getattr(m, 'needs_whole_sequence', False):
+            raise ValueError(f'module must work step by step, but {name!r} ({type(m).__name__}) reads all time steps.')
         if getattr(m, 'with_cp', False) and m.training and torch.is_grad_enabled():
             raise ValueError(f'{name!r} must not recompute activations while streaming, but got with_cp=True.')
 

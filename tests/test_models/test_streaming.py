@@ -10,6 +10,16 @@ from spikingjelly.activation_based.neuron import LIFNode
 from torch import Tensor, nn
 
 from spikemm.models import MetaSpikeFormer, SpikeLinearClsHead, forward_with_state, reparameterize
+from spikemm.models.backbones import (
+    AttMSResNet,
+    ConvertedANN,
+    EMSResNet,
+    MSResNet,
+    SEWResNet,
+    SpikeDrivenTransformer,
+    Spikformer,
+    SpikformerV2,
+)
 from spikemm.neurons import LIF
 
 
@@ -237,3 +247,23 @@ def test_the_backbone_alone_streams_its_maps():
         feats, state = forward_with_state(backbone, piece, state)
         pieces += flat(feats)
     torch.testing.assert_close(torch.cat(pieces), backbone(x)[0], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize('net', [
+    AttMSResNet('nano'),
+    ConvertedANN(dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16), T=2),
+], ids=lambda net: type(net).__name__)
+def test_networks_that_read_all_steps_are_refused(net):
+    with pytest.raises(ValueError, match=r'module must work step by step, but .* reads all time steps'):
+        forward_with_state(net.eval(), torch.zeros(2, 1, 3, 32, 32))
+
+
+@pytest.mark.parametrize('cls', [
+    EMSResNet, MSResNet, SEWResNet, SpikeDrivenTransformer, Spikformer, SpikformerV2], ids=lambda cls: cls.__name__)
+def test_every_other_backbone_streams(cls):
+    net = strengthen(cls('nano')).double().eval()  # float32 convolutions round by the number of steps
+    x = torch.randn(4, 1, 3, 32, 32, dtype=torch.double, generator=torch.Generator().manual_seed(0)) * 2
+    firing(net, lambda: net(x))
+    first, state = forward_with_state(net, x[:1])
+    second, _ = forward_with_state(net, x[1:], state)
+    torch.testing.assert_close(torch.cat([first[-1], second[-1]]), net(x)[-1])

@@ -150,6 +150,8 @@ class CountMaxPool(nn.Module):
         pool: Pooling of one step.
     """
 
+    needs_whole_sequence = True  # it counts from the first step
+
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
         self.pool = pool
