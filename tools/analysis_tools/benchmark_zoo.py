@@ -48,7 +48,7 @@ class Pair:
 
 
 PAIRS = {
-    'sew-resnet-50': Pair('sew_resnet', '50', 2048, lambda T, size: sew_resnet.sew_resnet50(
+    'sew-resnet50': Pair('sew_resnet', '50', 2048, lambda T, size: sew_resnet.sew_resnet50(
         cnf='ADD', spiking_neuron=neuron.IFNode)),
     'ms-resnet18': Pair('ms_resnet', '18', 512, lambda T, size: ms_resnet.ms_resnet18(T)),
     'ms-resnet34': Pair('ms_resnet', '34', 512, lambda T, size: ms_resnet.ms_resnet34(T)),
